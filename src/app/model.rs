@@ -1,0 +1,114 @@
+//! Everything the screen shows.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    keymap::{Keymap, Scope},
+    msg::ClusterHealth,
+    overlay::Overlay,
+    screen::{
+        Context, View, clusters::ClustersView, compose::Compose, monitor::Monitor,
+        preview::Preview, runs::Runs,
+    },
+};
+
+/// What is configured and fixed for the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Above this many jobs the confirm box wants the number typed first.
+    pub confirm_jobs: u64,
+    pub confirm_gpus: u64,
+    /// Names of the configured, enabled clusters, default first.
+    pub cluster_names: Vec<String>,
+    /// Projects known from limits and clusters, for pick-lists.
+    pub projects: Vec<String>,
+    pub default_cluster: Option<String>,
+    /// For times of day on the screen.
+    pub time_zone: TimeZone,
+}
+
+impl Default for Settings {
+    /// What there is without a configuration: one cluster, `local`; times in UTC.
+    fn default() -> Self {
+        Self {
+            confirm_jobs: 100,
+            confirm_gpus: 64,
+            cluster_names: vec!["local".into()],
+            projects: Vec::new(),
+            default_cluster: None,
+            time_zone: TimeZone::UTC,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub now: Timestamp,
+    pub width: u16,
+    pub height: u16,
+    pub settings: Settings,
+    pub keymap: Keymap,
+    pub view: View,
+    /// Views that Esc goes back to, newest last.
+    pub back: Vec<View>,
+    pub compose: Compose,
+    pub preview: Preview,
+    pub monitor: Monitor,
+    pub runs: Runs,
+    pub clusters: ClustersView,
+    /// Health of every configured cluster, for the header and the Clusters view.
+    pub health: Vec<ClusterHealth>,
+    /// Bottom first.
+    pub overlays: Vec<Overlay>,
+    /// The last passing word, and when it came.
+    pub notice: Option<(Timestamp, String)>,
+    /// When Ctrl-C was pressed once.
+    pub leaving: Option<Timestamp>,
+    pub quitting: bool,
+}
+
+impl Model {
+    pub fn new(settings: Settings, now: Timestamp, width: u16, height: u16) -> Self {
+        Self {
+            now,
+            width,
+            height,
+            settings,
+            keymap: Keymap::default(),
+            view: View::default(),
+            back: Vec::new(),
+            compose: Compose::default(),
+            preview: Preview::default(),
+            monitor: Monitor::default(),
+            runs: Runs::default(),
+            clusters: ClustersView::default(),
+            health: Vec::new(),
+            overlays: Vec::new(),
+            notice: None,
+            leaving: None,
+            quitting: false,
+        }
+    }
+
+    /// The scope whose keys count now, beside `Anywhere`.
+    pub fn scope(&self) -> Scope {
+        match self.view {
+            View::Compose => self.compose.scope(),
+            View::Preview => self.preview.scope(),
+            View::Monitor => self.monitor.scope(),
+            View::Runs => self.runs.scope(),
+            View::Clusters => self.clusters.scope(),
+        }
+    }
+
+    /// What views may know of the rest; for drawing and tests.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            now: self.now,
+            width: self.width,
+            height: self.height,
+            settings: &self.settings,
+            clusters: &self.health,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What can happen to the application; plain data.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        ids::{ClusterId, RunId},
+        plan::Plan,
+        run::{Run, Stamped},
+        site::{Capacity, ClusterKind},
+        status::Status,
+    },
+    error::Report,
+};
+
+/// An unsaved batch left by an earlier session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub id: String,
+    pub path: Option<PathBuf>,
+    pub text: String,
+    pub saved_at: Timestamp,
+}
+
+/// One line of the run history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    pub run: RunId,
+    pub batch: String,
+    pub created_at: Timestamp,
+    pub ended: bool,
+    pub counts: Vec<(Status, usize)>,
+    pub gpus: crate::domain::resources::Gpus,
+    pub unsent: usize,
+    /// Why nothing more is sent for now.
+    pub held: Option<String>,
+    /// The run cannot be read; why.
+    pub damaged: Option<String>,
+    /// Who conducts it now, in words; `None`: nobody.
+    pub conductor: Option<String>,
+}
+
+/// How a cluster is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterHealth {
+    pub id: ClusterId,
+    pub kind: ClusterKind,
+    pub enabled: bool,
+    /// Of the newest answer, whatever its age.
+    pub capacity: Option<Capacity>,
+    /// When it last answered.
+    pub last_seen: Option<Timestamp>,
+    /// Why the newest request got no answer.
+    pub error: Option<String>,
+    pub needs_login: bool,
+    pub latency_ms: Option<u64>,
+    pub requests_per_minute: u32,
+}
+
+/// Part of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPart {
+    pub serial: u64,
+    pub offset: u64,
+    pub bytes: Vec<u8>,
+    /// Size of the log when read.
+    pub total: u64,
+    /// The job has ended and this reaches the end.
+    pub complete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Msg {
+    Key(KeyEvent),
+    Paste(String),
+    Mouse(MouseEvent),
+    Resize {
+        width: u16,
+        height: u16,
+    },
+    /// The time; sent with every wake-up and once a second while a running time shows.
+    Tick(Timestamp),
+    Planned {
+        revision: u64,
+        plan: Box<Plan>,
+    },
+    Requests {
+        revision: u64,
+        text: String,
+    },
+    FileOpened {
+        path: PathBuf,
+        text: String,
+    },
+    FileSaved {
+        path: PathBuf,
+    },
+    /// Nothing was saved: the file has another text than was known.
+    FileDiffers {
+        path: PathBuf,
+        /// It was to be a new file.
+        new: bool,
+    },
+    Drafts(Vec<Draft>),
+    DraftSaved,
+    Folder {
+        path: PathBuf,
+        names: Vec<(String, bool)>,
+    },
+    Runs(Vec<RunSummary>),
+    /// A run was started or opened; Monitor shows it.
+    RunOpened {
+        run: Box<Run>,
+        conducting: bool,
+    },
+    /// News of the opened run, in order; folded with `Run::apply`.
+    RunNews {
+        run: RunId,
+        records: Vec<Stamped>,
+    },
+    /// The opened run afresh, when the replica here fell out of step.
+    RunReplaced {
+        run: Box<Run>,
+    },
+    /// Whether this window sends for the run, and who else does.
+    Conducting {
+        run: RunId,
+        conducting: bool,
+        other: Option<String>,
+    },
+    Cloned {
+        name: String,
+        text: String,
+    },
+    Clusters(Vec<ClusterHealth>),
+    Log(LogPart),
+    LogFailed {
+        serial: u64,
+        why: String,
+    },
+    /// A passing word that something worked.
+    Notice(String),
+    /// Something did not work; shown until dismissed.
+    Failed(Report),
+    /// The program was stopped and goes on: the terminal may look like anything.
+    Continued,
+    /// The system asks the program to end (hang-up, terminate).
+    Terminate,
+}

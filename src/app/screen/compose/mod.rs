@@ -1,0 +1,475 @@
+//! The compose view: the batch as a table of jobs, a form for the current one,
+//! and the whole as YAML.
+//!
+//! ```text
+//! key ─▶ table · form · pane ─▶ Document (the text) ─▶ Effect::Plan, Effect::SaveDraft
+//!                                   ▲                          │
+//!                     rows, fields ─┘        Msg::Planned ─▶ Planned (counts, findings)
+//! ```
+//! Planning happens in the runtime; the newest revision wins, so typing never
+//! waits for it. Everything typed is in the document at once, and the document in
+//! a draft, so that nothing is lost by leaving, by Esc or by a lost connection.
+
+pub mod document;
+mod fields;
+mod files;
+mod import;
+mod jobs;
+pub mod layout;
+mod pane;
+pub mod planned;
+mod table;
+#[cfg(test)]
+pub(crate) mod tests;
+mod values;
+#[cfg(test)]
+mod walk;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEventKind};
+
+use super::{Context, Step, View};
+use crate::{
+    app::{
+        effect::Effect,
+        form::{Row, Target, editor::Editor, picker::Picker},
+        keymap::{Action, Scope},
+        msg::{Draft, Msg},
+        overlay::PromptPurpose,
+    },
+    domain::{plan::Plan, site::ClusterKind},
+};
+use document::Document;
+use layout::Layout;
+use pane::Pane;
+use planned::Planned;
+
+/// What has the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Focus {
+    #[default]
+    Table,
+    Form,
+    Yaml,
+    /// The list of drafts that an earlier session left.
+    Drafts,
+}
+
+/// The form of what is under the cursor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Form {
+    pub target: Target,
+    pub rows: Vec<Row>,
+    pub focus: usize,
+    /// The less common fields are shown.
+    pub open: bool,
+    /// Text of the focused field.
+    pub editor: Editor,
+    pub picker: Option<Picker>,
+    /// Why that text is not in the document.
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compose {
+    pub doc: Document,
+    pub path: Option<PathBuf>,
+    /// The text as the file has it.
+    saved: String,
+    /// Text as it came from a run or the quickstart, which can be had again.
+    came: String,
+    pub unsaved: bool,
+    pub focus: Focus,
+    pub cursor: Target,
+    /// First row of the table shown.
+    pub top: usize,
+    /// Entries that are marked.
+    pub marks: BTreeSet<usize>,
+    pub filter: String,
+    /// Entries that the filter lets through; `None`: all.
+    visible: Option<Vec<usize>>,
+    pub form: Form,
+    pub pane: Option<Pane>,
+    /// Choosing the type of a new job.
+    pub new_job: Option<Picker>,
+    pub planned: Planned,
+    revision: u64,
+    /// Texts of fields that say nothing yet, by target and key.
+    unwritten: BTreeMap<(Target, String), String>,
+    pub drafts: Vec<Draft>,
+    pub draft: usize,
+    draft_id: Option<String>,
+    /// The file's text as it was last read or written, byte for byte.
+    on_disk: Option<String>,
+    /// What is on its way to a file: the text, and as the file will have it.
+    saving: Option<(String, String)>,
+    /// Name of a batch that came without a file.
+    given_name: Option<String>,
+    kinds: Vec<(String, ClusterKind)>,
+    default_cluster: Option<String>,
+}
+
+impl Compose {
+    /// The scope whose keys count now; `Anywhere` is always added.
+    pub fn scope(&self) -> Scope {
+        match self.focus {
+            Focus::Table | Focus::Drafts => Scope::Compose,
+            Focus::Form => Scope::Form,
+            Focus::Yaml => Scope::Text,
+        }
+    }
+
+    /// Text entry takes keys before the keymap does; `None`: not consumed.
+    pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
+        self.learn(cx);
+        if self.new_job.is_some() {
+            return Some(self.new_job_key(key, cx));
+        }
+        match self.focus {
+            Focus::Table | Focus::Drafts => None,
+            Focus::Form => self.form_key(key, cx),
+            Focus::Yaml => self.pane_key(key, cx),
+        }
+    }
+
+    /// Pasted text, while this view has the keys.
+    pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
+        self.learn(cx);
+        // Terminals send a carriage return for every line end of a paste.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        match self.focus {
+            Focus::Form => self.form_paste(&text, cx),
+            Focus::Yaml => self.pane_paste(&text, cx),
+            Focus::Table => self.paste_jobs(&text, cx),
+            Focus::Drafts => Vec::new(),
+        }
+    }
+
+    /// A click, drag or wheel in the body; the place counts from its corner.
+    pub fn on_mouse(
+        &mut self,
+        kind: MouseEventKind,
+        column: u16,
+        row: u16,
+        cx: &Context<'_>,
+    ) -> Vec<Step> {
+        self.learn(cx);
+        let layout = self.layout(cx);
+        if let Some(area) = layout.table
+            && area.contains(column, row)
+        {
+            return self.table_mouse(kind, row - area.y, cx);
+        }
+        if let Some(area) = layout.side
+            && area.contains(column, row)
+            && self.focus == Focus::Yaml
+        {
+            self.pane_mouse(kind, column - area.x, row - area.y, cx);
+        } else if let (Some(_), MouseEventKind::Down(_)) = (layout.side, kind)
+            && layout.side.is_some_and(|area| area.contains(column, row))
+        {
+            self.enter_form(None);
+        }
+        Vec::new()
+    }
+
+    /// Answers an action of this scope or a movement. `Back` with nothing of its
+    /// own to close is answered with [`Step::Back`].
+    pub fn on_action(&mut self, action: Action, cx: &Context<'_>) -> Vec<Step> {
+        self.learn(cx);
+        let steps = match action {
+            Action::Save => self.save(),
+            Action::SaveAs => self.save_as(),
+            Action::Open => self.open(),
+            Action::Undo => self.undo(cx),
+            Action::Redo => self.redo(cx),
+            Action::EditYaml => {
+                self.toggle_pane(cx);
+                Vec::new()
+            }
+            Action::Preview => {
+                self.leave_field();
+                if let Some((target, key)) = self.unwritten.keys().next().cloned() {
+                    self.cursor = target;
+                    self.enter_form(Some(&key));
+                    vec![Step::Notice("this field cannot be read yet; mend or empty it".into())]
+                } else {
+                    vec![Step::Go(View::Preview)]
+                }
+            }
+            _ => match self.focus {
+                Focus::Drafts => self.drafts_action(action, cx),
+                Focus::Table => self.table_action(action, cx),
+                Focus::Form => self.form_action(action, cx),
+                Focus::Yaml => self.pane_action(action, cx),
+            },
+        };
+        self.keep_in_sight(cx);
+        steps
+    }
+
+    /// Whether the action makes sense now; `Err` says why not.
+    pub fn enabled(&self, action: Action) -> Result<(), &'static str> {
+        let entry = matches!(self.cursor, Target::Entry(_)) && !self.doc.is_empty();
+        let parts = || match self.doc.editable() {
+            Ok(()) => Ok(()),
+            Err(document::edit::EditError::Syntax(_)) => {
+                Err("the text has a syntax error; press E to mend it")
+            }
+            Err(_) => Err("the text is not a batch; press E to mend it"),
+        };
+        let some_job =
+            || if entry || !self.marks.is_empty() { Ok(()) } else { Err("no job is chosen") };
+        match action {
+            Action::NewJob | Action::EditJob => parts(),
+            Action::DuplicateJob | Action::DeleteJob => {
+                if self.focus == Focus::Drafts && action == Action::DeleteJob {
+                    return Ok(());
+                }
+                parts().and_then(|()| some_job())
+            }
+            Action::MoveJobDown | Action::MoveJobUp => {
+                parts()?;
+                if !self.filter.is_empty() {
+                    return Err("clear the filter first (Esc)");
+                }
+                if entry { Ok(()) } else { Err("no job is chosen") }
+            }
+            Action::Undo if !self.doc.can_undo() => Err("nothing to undo"),
+            Action::Redo if !self.doc.can_redo() => Err("nothing to redo"),
+            Action::Mark | Action::MarkAll if self.doc.is_empty() => Err("there is no job to mark"),
+            Action::Preview if self.doc.is_empty() && self.doc.error().is_none() => {
+                Err("there is no job yet; press n to make one")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A prompt this view opened: at every change of its text, and `done` at Enter.
+    pub fn on_prompt(
+        &mut self,
+        purpose: PromptPurpose,
+        text: &str,
+        done: bool,
+        cx: &Context<'_>,
+    ) -> Vec<Step> {
+        match purpose {
+            PromptPurpose::Filter => {
+                self.set_filter(text);
+                self.keep_in_sight(cx);
+                Vec::new()
+            }
+            PromptPurpose::OpenPath if done => self.open_path(text),
+            PromptPurpose::SavePath if done => self.save_path(text),
+            _ => Vec::new(),
+        }
+    }
+
+    /// News for this view.
+    pub fn on_msg(&mut self, msg: Msg, cx: &Context<'_>) -> Vec<Step> {
+        self.learn(cx);
+        match msg {
+            Msg::FileOpened { path, text } => self.opened(path, &text, cx),
+            Msg::FileSaved { path } => self.file_saved(path),
+            Msg::FileDiffers { path, new } => self.file_differs(path, new),
+            Msg::Cloned { name, text } => self.cloned(name, &text, cx),
+            Msg::Drafts(drafts) => {
+                self.found_drafts(drafts);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The plan of the newest revision, for findings under their fields.
+    pub fn on_planned(&mut self, revision: u64, plan: &Plan, cx: &Context<'_>) {
+        if revision != self.revision {
+            return;
+        }
+        self.learn(cx);
+        self.doc.settle();
+        self.clamp();
+        let fresh = Planned::of(revision, plan, self.doc.len());
+        let before = std::mem::replace(&mut self.planned, fresh);
+        if self.doc.error().is_some() {
+            // The rows are those of the last good text, and so are their numbers.
+            self.planned.entries = before.entries;
+            self.planned.totals = before.totals;
+        }
+    }
+
+    /// From a finding in Preview: go to that entry and field.
+    pub fn focus_field(&mut self, entry: usize, field: Option<&str>) {
+        if self.doc.editable().is_err() {
+            self.open_pane();
+            return;
+        }
+        self.set_filter("");
+        self.cursor = if self.doc.is_empty() {
+            Target::Batch
+        } else {
+            Target::Entry(entry.min(self.doc.len() - 1))
+        };
+        let field = field.map(|path| {
+            let behind = path.rfind("].").map_or(path, |at| path.get(at + 2..).unwrap_or(path));
+            behind.split(['.', '[']).next().unwrap_or(behind).to_owned()
+        });
+        self.pane = None;
+        self.enter_form(field.as_deref());
+    }
+
+    /// What leaving now would lose or leave undone, a line each, for the quit box.
+    pub fn would_lose(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.unsaved && self.doc.text() != self.came {
+            lines.push(format!("{} has changes that are not saved; a draft is kept", self.title()));
+        }
+        if !self.unwritten.is_empty() {
+            let count = self.unwritten.len();
+            let fields =
+                if count == 1 { "a field has".into() } else { format!("{count} fields have") };
+            lines.push(format!("{fields} text that cannot be read yet"));
+        }
+        lines
+    }
+
+    /// The batch was approved and is on its way: its draft is not needed any more.
+    pub fn submitted(&mut self) -> Option<Effect> {
+        match self.forget_draft() {
+            Some(Step::Do(effect)) => Some(effect),
+            _ => None,
+        }
+    }
+
+    /// The batch's name, as the header shows it.
+    pub fn title(&self) -> String {
+        let head = self.doc.head().and_then(|h| h.get("name")).map(|p| p.value.node());
+        if let Some(name) = head.as_ref().and_then(|n| n.as_scalar()).filter(|s| !s.is_null()) {
+            return name.text.clone();
+        }
+        self.default_name()
+    }
+
+    /// What the batch is called when it does not say.
+    fn default_name(&self) -> String {
+        self.path
+            .as_ref()
+            .and_then(|p| p.file_stem())
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .or_else(|| self.given_name.clone())
+            .unwrap_or_else(|| "batch".into())
+    }
+
+    /// The plan is of the text as it is now.
+    pub fn is_planned(&self) -> bool {
+        self.planned.revision == self.revision
+    }
+
+    pub fn layout(&self, cx: &Context<'_>) -> Layout {
+        Layout::new(cx.width, cx.height.saturating_sub(2), self.focus)
+    }
+
+    fn learn(&mut self, cx: &Context<'_>) {
+        if self.kinds.len() != cx.clusters.len() {
+            self.kinds = cx.clusters.iter().map(|c| (c.id.as_str().to_owned(), c.kind)).collect();
+        }
+        if self.default_cluster != cx.settings.default_cluster || self.default_cluster.is_none() {
+            self.default_cluster = cx.settings.default_cluster.clone().or_else(|| {
+                match cx.settings.cluster_names.as_slice() {
+                    [only] => Some(only.clone()),
+                    _ => None,
+                }
+            });
+        }
+    }
+
+    /// The text has changed: plan it, keep it as a draft.
+    fn changed(&mut self, cx: &Context<'_>) -> Vec<Step> {
+        self.unsaved = self.doc.text() != self.saved;
+        let mut steps = vec![self.plan(false)];
+        if self.unsaved {
+            let id =
+                self.draft_id.get_or_insert_with(|| cx.now.as_millisecond().to_string()).clone();
+            let text = Some(self.doc.file_text());
+            steps.push(Step::Do(Effect::SaveDraft { id, path: self.path.clone(), text }));
+        } else {
+            steps.extend(self.forget_draft());
+        }
+        steps
+    }
+
+    /// The same text once more, because what it is planned against has changed;
+    /// `None`: there is no text yet.
+    pub fn plan_again(&mut self) -> Option<Step> {
+        (self.revision > 0).then(|| self.plan(true))
+    }
+
+    fn plan(&mut self, again: bool) -> Step {
+        self.revision += 1;
+        Step::Do(Effect::Plan {
+            revision: self.revision,
+            name: self.default_name(),
+            base_dir: self.path.as_ref().and_then(|p| p.parent()).map(PathBuf::from),
+            text: self.doc.text().to_owned(),
+            again,
+        })
+    }
+
+    fn forget_draft(&mut self) -> Option<Step> {
+        let id = self.draft_id.take()?;
+        Some(Step::Do(Effect::SaveDraft { id, path: self.path.clone(), text: None }))
+    }
+
+    fn undo(&mut self, cx: &Context<'_>) -> Vec<Step> {
+        let entry = self.doc.undo();
+        self.after_undo(entry, cx)
+    }
+
+    fn redo(&mut self, cx: &Context<'_>) -> Vec<Step> {
+        let entry = self.doc.redo();
+        self.after_undo(entry, cx)
+    }
+
+    fn after_undo(&mut self, done: Option<document::Undone>, cx: &Context<'_>) -> Vec<Step> {
+        let Some(done) = done else {
+            return vec![Step::Notice("nothing more".into())];
+        };
+        if let Some(entry) = done.entry {
+            self.cursor = Target::Entry(entry);
+        }
+        if self.planned.entries.len() != self.doc.len() {
+            self.marks.clear();
+            self.planned.forget_places();
+            self.planned.entries.resize(self.doc.len(), None);
+        }
+        self.unwritten.clear();
+        self.refilter();
+        self.clamp();
+        self.rebuild_form();
+        self.reload_pane(done.at, cx);
+        self.changed(cx)
+    }
+
+    /// Keeps the cursor on something that is there.
+    fn clamp(&mut self) {
+        if let Target::Entry(i) = self.cursor
+            && i >= self.doc.len()
+        {
+            self.cursor = self.doc.len().checked_sub(1).map_or(Target::Batch, Target::Entry);
+        }
+        self.marks.retain(|i| *i < self.doc.len());
+        if self.form.target != self.cursor {
+            self.rebuild_form();
+        }
+    }
+}
+
+/// Ctrl with a letter.
+fn is_ctrl(key: KeyEvent, letter: char) -> bool {
+    key.modifiers.contains(KeyModifiers::CONTROL)
+        && matches!(key.code, KeyCode::Char(c) if c.eq_ignore_ascii_case(&letter))
+}

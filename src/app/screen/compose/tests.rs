@@ -1,0 +1,392 @@
+//! Key sessions on the whole model, with plans answered as the runtime would.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    app::{
+        keymap::Chord,
+        model::{Model, Settings},
+        msg::ClusterHealth,
+        update::update,
+    },
+    domain::{
+        ids::ClusterId,
+        planner::PlanContext,
+        site::{Capabilities, ClusterView, Limits},
+    },
+};
+
+/// A model that keys are pressed in.
+pub(crate) struct Session {
+    pub(crate) model: Model,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) answers: bool,
+}
+
+impl Session {
+    pub(crate) fn new(width: u16, height: u16) -> Self {
+        let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        let settings = Settings {
+            cluster_names: vec!["local".into(), "lab".into()],
+            projects: vec!["project-01".into(), "project-02".into()],
+            default_cluster: Some("local".into()),
+            ..Settings::default()
+        };
+        let mut model = Model::new(settings, now, width, height);
+        model.health = [("local", ClusterKind::Local), ("lab", ClusterKind::Slurm)]
+            .map(|(name, kind)| ClusterHealth {
+                id: ClusterId::new(name),
+                kind,
+                enabled: true,
+                capacity: None,
+                last_seen: Some(now),
+                error: None,
+                needs_login: false,
+                latency_ms: None,
+                requests_per_minute: 0,
+            })
+            .to_vec();
+        Self { model, effects: Vec::new(), answers: true }
+    }
+
+    pub(crate) fn with(text: &str, width: u16, height: u16) -> Self {
+        let mut session = Self::new(width, height);
+        session.msg(Msg::FileOpened { path: "work/batch.yaml".into(), text: text.into() });
+        session
+    }
+
+    pub(crate) fn compose(&self) -> &Compose {
+        &self.model.compose
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.model.compose.doc.text()
+    }
+
+    pub(crate) fn msg(&mut self, msg: Msg) {
+        let effects = update(&mut self.model, msg);
+        for effect in &effects {
+            if let Effect::Plan { revision, name, text, .. } = effect
+                && self.answers
+            {
+                let plan = crate::yaml::plan(text.as_bytes(), name, None, &context());
+                let revision = *revision;
+                update(&mut self.model, Msg::Planned { revision, plan: Box::new(plan) });
+            }
+        }
+        self.effects.extend(effects);
+    }
+
+    /// Presses keys: names as in the table of actions, `'text'` typed as it is.
+    pub(crate) fn keys(&mut self, script: &str) {
+        for word in words(script) {
+            if let Some(text) = word.strip_prefix('\'') {
+                text.chars().for_each(|c| self.press(KeyCode::Char(c)));
+            } else {
+                let chord: Chord = word.parse().expect("a key");
+                self.msg(Msg::Key(chord.event()));
+            }
+        }
+    }
+
+    fn press(&mut self, code: KeyCode) {
+        self.msg(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+}
+
+/// Words of a script; quoted text is one word with its first quote.
+fn words(script: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = script.trim_start();
+    while !rest.is_empty() {
+        if let Some(quoted) = rest.strip_prefix('\'') {
+            let end = quoted.find('\'').expect("a closing quote");
+            words.push(format!("'{}", &quoted[..end]));
+            rest = quoted[end + 1..].trim_start();
+        } else {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            words.push(rest[..end].to_owned());
+            rest = rest[end..].trim_start();
+        }
+    }
+    words
+}
+
+/// What plans are made with: this machine and a Slurm cluster.
+pub(crate) fn context() -> PlanContext {
+    let capabilities = |local: bool| Capabilities {
+        job_types: crate::domain::job::JobType::ALL.into_iter().collect(),
+        gpu_fractions: true,
+        queue: true,
+        dependencies: true,
+        run_limit: true,
+        needs_image: false,
+        uses_image: !local,
+        needs_project: false,
+        needs_command: true,
+        jobs_per_request: 100,
+        concurrency: 4,
+        absent_looks: 1,
+        absent_spacing_secs: 0,
+        adds_master: false,
+        logs: true,
+        suspend: false,
+        min_interval_ms: 100,
+    };
+    let clusters = [("local", ClusterKind::Local), ("lab", ClusterKind::Slurm)]
+        .map(|(name, kind)| {
+            let id = ClusterId::new(name);
+            let view = ClusterView {
+                id: id.clone(),
+                kind,
+                enabled: true,
+                tags: Vec::new(),
+                capabilities: capabilities(kind == ClusterKind::Local),
+                limits: Limits::default(),
+                capacity: None,
+                projects: Vec::new(),
+                drivable: true,
+                has_jupyter: Some(true),
+                remote: !matches!(kind, ClusterKind::Local),
+            };
+            (id, view)
+        })
+        .into_iter()
+        .collect();
+    PlanContext {
+        default_cluster: Some(ClusterId::new("local")),
+        clusters,
+        ..PlanContext::default()
+    }
+}
+
+#[test]
+fn a_newcomer_makes_a_job() {
+    let mut s = Session::new(120, 32);
+    s.keys("n enter ctrl-u 'first' tab tab");
+    assert_eq!(s.text(), "jobs:\n  - name: first\n    command: echo hello\n");
+    assert!(s.compose().unsaved);
+    assert!(s.effects.iter().any(|e| matches!(e, Effect::SaveDraft { text: Some(_), .. })));
+    s.keys("esc ctrl-s");
+    assert!(!s.model.overlays.is_empty(), "it asks where to");
+    s.keys("enter");
+    let saved = s.effects.iter().find_map(|e| match e {
+        Effect::SaveFile { path, text, .. } => Some((path.clone(), text.clone())),
+        _ => None,
+    });
+    let (path, text) = saved.unwrap();
+    assert_eq!(text, s.text());
+    s.msg(Msg::FileSaved { path });
+    assert!(!s.compose().unsaved);
+    assert!(matches!(
+        s.effects.last(),
+        Some(Effect::Plan { .. } | Effect::SaveDraft { text: None, .. })
+    ));
+}
+
+const THREE: &str = "\
+# mine
+jobs:
+  - name: job1        # the first
+    command: python a.py
+  - {name: eval, gpus: 2, command: python b.py}
+  - name: last
+    type: distributed
+    workers: 4
+    gpus: 2
+    command: python c.py
+";
+
+#[test]
+fn rows_come_go_and_move() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("D");
+    assert_eq!(s.compose().entry_name(1), Some("job2"));
+    assert_eq!(s.compose().cursor, Target::Entry(1));
+    s.keys("j D");
+    assert_eq!(s.compose().entry_name(3), Some("eval-copy"));
+    s.keys("u u");
+    assert_eq!(s.text(), THREE);
+    s.keys("g j J");
+    assert_eq!(s.compose().entry_name(1), Some("job1"));
+    assert_eq!(s.compose().cursor, Target::Entry(1));
+    s.keys("K x");
+    assert_eq!(s.compose().doc.len(), 2);
+    s.keys("u");
+    assert_eq!(s.text(), THREE);
+    s.keys("ctrl-y");
+    assert_eq!(s.compose().doc.len(), 2);
+}
+
+#[test]
+fn marked_jobs_change_together() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("a e");
+    s.model.compose.focus_field(0, Some("gpus"));
+    s.keys("ctrl-u '3'");
+    for i in 0..3 {
+        assert_eq!(s.compose().doc.scalar(i, "gpus"), Some("3"), "{}", s.text());
+    }
+    s.keys("esc u");
+    assert_eq!(s.text(), THREE, "one step takes it back");
+    s.keys("esc g j space space D");
+    assert_eq!(s.compose().doc.len(), 5);
+    assert_eq!(s.compose().marks.len(), 2);
+    assert_eq!(s.compose().entry_name(1), Some("job2"));
+    assert_eq!(s.compose().entry_name(3), Some("eval-copy"));
+    s.keys("x");
+    assert_eq!(s.text(), THREE);
+}
+
+#[test]
+fn the_text_and_the_forms_are_the_same_batch() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("j E");
+    assert_eq!(s.compose().focus, Focus::Yaml);
+    let line = s.compose().pane.as_ref().unwrap().editor.cursor().0;
+    assert_eq!(line, 4, "at the entry");
+    s.keys("end backspace");
+    assert!(s.compose().doc.error().is_some());
+    assert_eq!(s.compose().doc.len(), 3, "the last good table");
+    s.keys("esc e");
+    assert_eq!(s.compose().focus, Focus::Table, "forms are blocked");
+    assert!(s.model.notice.is_some());
+    s.keys("E up end '}' esc");
+    assert_eq!(s.text(), THREE);
+    assert!(s.compose().doc.error().is_none());
+    s.keys("E down down down end enter 'tags: [x]' esc");
+    assert!(s.compose().doc.field(Some(2), "tags").is_some(), "{}", s.text());
+    s.msg(Msg::Key(KeyEvent::new(KeyCode::Char('E'), KeyModifiers::NONE)));
+    s.msg(Msg::Paste("\n# pasted\n".into()));
+    assert!(s.text().contains("# pasted"));
+}
+
+#[test]
+fn drafts_are_offered_and_restored() {
+    let mut s = Session::new(120, 32);
+    let draft = |id: &str, text: &str| Draft {
+        id: id.into(),
+        path: None,
+        text: text.into(),
+        saved_at: s.model.now,
+    };
+    let drafts = vec![draft("1", "jobs:\n- name: lost\n"), draft("2", "jobs: []\n")];
+    s.msg(Msg::Drafts(drafts));
+    assert_eq!(s.compose().focus, Focus::Drafts);
+    s.keys("down x");
+    assert!(
+        s.effects
+            .iter()
+            .any(|e| matches!(e, Effect::SaveDraft { id, text: None, .. } if id == "2"))
+    );
+    s.keys("enter");
+    assert_eq!(s.compose().entry_name(0), Some("lost"));
+    assert!(s.compose().unsaved);
+    s.keys("D");
+    assert!(
+        s.effects
+            .iter()
+            .any(|e| matches!(e, Effect::SaveDraft { id, text: Some(_), .. } if id == "1")),
+        "it goes on under the same id"
+    );
+}
+
+#[test]
+fn opening_asks_before_it_loses_anything() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("x ctrl-o 'other.yaml' enter");
+    assert!(!s.effects.iter().any(|e| matches!(e, Effect::OpenFile { .. })));
+    s.keys("n");
+    assert!(!s.effects.iter().any(|e| matches!(e, Effect::OpenFile { .. })), "anything else is no");
+    s.keys("ctrl-o 'other.yaml' enter y");
+    assert!(s.effects.iter().any(|e| matches!(e, Effect::OpenFile { .. })));
+}
+
+#[test]
+fn nothing_of_others_is_replaced_unasked() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("x ctrl-s");
+    let Some(Effect::SaveFile { path, known, replace: false, .. }) = s.effects.last().cloned()
+    else {
+        panic!("it is saved: {:?}", s.effects.last())
+    };
+    assert_eq!(known.as_deref(), Some(THREE));
+    s.msg(Msg::FileDiffers { path: path.clone(), new: false });
+    s.keys("n");
+    assert!(s.compose().unsaved);
+    s.keys("ctrl-s");
+    s.msg(Msg::FileDiffers { path: path.clone(), new: false });
+    s.keys("y");
+    assert!(matches!(s.effects.last(), Some(Effect::SaveFile { replace: true, .. })));
+    s.msg(Msg::FileSaved { path });
+    assert!(!s.compose().unsaved);
+    s.keys("W ctrl-u 'new.yaml' enter");
+    assert!(matches!(s.effects.last(), Some(Effect::SaveFile { known: None, replace: false, .. })));
+}
+
+#[test]
+fn typing_never_reaches_the_commands() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("e tab tab tab tab tab 'nDxuJKEpq:?/123'");
+    assert_eq!(s.model.view, View::Compose);
+    assert_eq!(s.compose().doc.len(), 3);
+    assert!(s.model.overlays.is_empty());
+}
+
+#[test]
+fn a_filter_narrows_the_table_and_the_cursor_follows() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.keys("/ 'distr' enter");
+    assert_eq!(s.compose().row_count(), 2);
+    assert_eq!(s.compose().cursor, Target::Entry(2));
+    s.keys("esc");
+    assert_eq!(s.compose().row_count(), 4);
+    assert_eq!(s.compose().cursor, Target::Entry(2));
+}
+
+#[test]
+fn a_text_that_says_nothing_yet_is_kept() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.model.compose.focus_field(0, Some("options"));
+    s.keys("'[1'");
+    assert!(s.compose().form.trouble.is_some());
+    assert!(s.compose().doc.field(Some(0), "options").is_none());
+    s.keys("tab esc j e esc k");
+    assert!(!s.compose().would_lose().is_empty());
+    s.keys("p");
+    assert_eq!(s.model.view, View::Compose, "it would preview something else");
+    s.model.compose.focus_field(0, Some("options"));
+    assert_eq!(s.compose().form.editor.text(), "[1");
+    s.keys("']'");
+    assert!(s.compose().doc.field(Some(0), "options").is_some());
+}
+
+#[test]
+fn what_people_have_becomes_jobs() {
+    let mut s = Session::with(THREE, 120, 32);
+    s.msg(Msg::Paste("python x.py\npython y.py\n".into()));
+    assert_eq!(s.compose().doc.len(), 5);
+    assert_eq!(s.compose().entry_name(1), Some("job2"));
+    assert_eq!(s.compose().entry_name(2), Some("job3"));
+    s.msg(Msg::Paste("- {name: eval, command: again}\n".into()));
+    assert_eq!(s.compose().entry_name(2), Some("eval-copy"));
+    s.keys("u u");
+    assert_eq!(s.text(), THREE);
+    let script = "#!/bin/sh\n#SBATCH -J hello\necho hello\n".to_owned();
+    s.msg(Msg::FileOpened { path: "dir/run.sbatch".into(), text: script });
+    assert_eq!(s.compose().path, None, "the script itself is not written over");
+    assert_eq!(s.text(), "jobs:\n  - name: hello\n    command: echo hello\n");
+    assert!(s.compose().unsaved);
+    assert_eq!(s.compose().title(), "run");
+}
+
+#[test]
+fn names_of_copies() {
+    let taken = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+    assert_eq!(jobs::next_name("job1", &taken(&["job1", "job2"])), "job3");
+    assert_eq!(jobs::next_name("run-09", &taken(&["run-09"])), "run-10");
+    assert_eq!(jobs::next_name("eval", &taken(&["eval"])), "eval-copy");
+    assert_eq!(jobs::next_name("eval", &taken(&["eval", "eval-copy"])), "eval-copy2");
+}

@@ -1,0 +1,271 @@
+//! What the actions of the view do.
+
+use super::{
+    Context, Input, Monitor, Opened, Pane, Step, ask, detail, index::RowKey, layout,
+    retry::RetryForm,
+};
+use crate::{
+    app::{
+        effect::Effect,
+        keymap::Action,
+        line::Line,
+        overlay::{Confirm, Overlay, PromptPurpose},
+    },
+    domain::ids::JobIx,
+};
+
+impl Monitor {
+    /// Answers an action of this scope or a movement. `Back` with nothing of its
+    /// own to close is answered with [`Step::Back`].
+    pub fn on_action(&mut self, action: Action, cx: &Context<'_>) -> Vec<Step> {
+        let Some(opened) = self.opened.as_deref_mut() else {
+            return if action == Action::Back { vec![Step::Back] } else { Vec::new() };
+        };
+        if opened.in_pane
+            && let Some(steps) = self.in_pane(action, cx)
+        {
+            return steps;
+        }
+        let steps = self.in_table(action, cx);
+        let mut more = self.follow_cursor(cx);
+        more.splice(0..0, steps);
+        more
+    }
+
+    /// Prompts are typed in the view itself; it opens none.
+    pub fn on_prompt(
+        &mut self,
+        _purpose: PromptPurpose,
+        _text: &str,
+        _done: bool,
+        _cx: &Context<'_>,
+    ) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// Whether the action makes sense now; `Err` says why not.
+    pub fn enabled(&self, action: Action) -> Result<(), &'static str> {
+        let Some(opened) = self.opened() else {
+            return match action {
+                Action::Up | Action::Down | Action::Back => Ok(()),
+                _ => Err("no run is open: press 4 for earlier runs"),
+            };
+        };
+        match action {
+            Action::RetryFailed | Action::NextFailed if !opened.run().has_failures() => {
+                Err("nothing has failed")
+            }
+            Action::SendHeld if opened.sendable() == 0 && opened.is_sending() => {
+                Err("nothing is held: sending goes on")
+            }
+            Action::SendHeld if opened.sendable() == 0 => Err("nothing is left to send"),
+            Action::StopSending if opened.unsent() == 0 => Err("every job was sent"),
+            Action::CopyId if opened.current().is_none() => Err("a group has no id"),
+            Action::Follow
+            | Action::Wrap
+            | Action::SwitchStream
+            | Action::Search
+            | Action::NextMatch
+            | Action::NextError
+            | Action::OnlyMatches
+            | Action::PreviousMatch
+            | Action::PreviousAttempt
+            | Action::NextAttempt
+                if !matches!(opened.pane, Pane::Log(_)) =>
+            {
+                Err("open the log first: press l")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Actions while the pane has the keys; `None`: one for the table.
+    fn in_pane(&mut self, action: Action, cx: &Context<'_>) -> Option<Vec<Step>> {
+        match self.opened.as_deref_mut().map(|o| &mut o.pane) {
+            Some(Pane::Log(_)) => self.in_log(action, cx),
+            Some(Pane::Detail { .. }) => self.in_detail(action, cx),
+            _ => None,
+        }
+    }
+
+    fn in_detail(&mut self, action: Action, cx: &Context<'_>) -> Option<Vec<Step>> {
+        let (width, height) = self.pane_text(cx);
+        let opened = self.opened.as_deref_mut()?;
+        let subject = opened.subject();
+        let lines = subject.map_or(0, |ix| {
+            detail::lines(&opened.run, ix, cx.now, &cx.settings.time_zone, width).len()
+        });
+        let Pane::Detail { scroll } = &mut opened.pane else { return None };
+        let last = lines.saturating_sub(height);
+        let page = height.saturating_sub(1).max(1);
+        *scroll = match action {
+            Action::Up => scroll.saturating_sub(1),
+            Action::Down => (*scroll + 1).min(last),
+            Action::PageUp => scroll.saturating_sub(page),
+            Action::PageDown => (*scroll + page).min(last),
+            Action::Top => 0,
+            Action::Bottom => last,
+            Action::Activate => {
+                opened.zoomed = !opened.zoomed;
+                return Some(Vec::new());
+            }
+            Action::NextPane | Action::PreviousPane => {
+                opened.in_pane = false;
+                return Some(Vec::new());
+            }
+            _ => return None,
+        };
+        Some(Vec::new())
+    }
+
+    fn in_table(&mut self, action: Action, cx: &Context<'_>) -> Vec<Step> {
+        let Some(opened) = self.opened.as_deref_mut() else { return Vec::new() };
+        let rows = layout(opened, cx).table_rows().max(1);
+        let page = isize::try_from(rows.saturating_sub(1).max(1)).unwrap_or(1);
+        let Opened { cursor, index, run, marks, .. } = opened;
+        match action {
+            Action::Up => cursor.step(index, -1, rows),
+            Action::Down => cursor.step(index, 1, rows),
+            Action::PageUp => cursor.step(index, -page, rows),
+            Action::PageDown => cursor.step(index, page, rows),
+            Action::Top => cursor.go(index, 0, rows),
+            Action::Bottom => cursor.go(index, usize::MAX, rows),
+            Action::Left => opened.fold_or_go_to_head(true, rows),
+            Action::Right => opened.fold_or_go_to_head(false, rows),
+            Action::Activate => match cursor.key() {
+                Some(RowKey::Job(_)) => return self.open_detail(),
+                Some(head) => {
+                    let folded = index.is_folded(head);
+                    index.set_fold(head, !folded);
+                    cursor.settle(index, rows);
+                }
+                None => {}
+            },
+            Action::Fold => opened.toggle_fold(rows),
+            Action::FoldAll => {
+                index.fold_all();
+                cursor.settle(index, rows);
+            }
+            Action::Mark => {
+                if let Some(key) = cursor.key() {
+                    marks.toggle(&index.jobs_of(key));
+                    opened.last_mark = Some(key);
+                    cursor.step(index, 1, rows);
+                }
+            }
+            Action::MarkRange => opened.mark_range(),
+            Action::MarkAll => {
+                let all: Vec<JobIx> = index.jobs().collect();
+                marks.toggle(&all);
+            }
+            Action::InvertMarks => {
+                for ix in index.jobs().collect::<Vec<_>>() {
+                    marks.set(ix, !marks.has(ix));
+                }
+            }
+            Action::Sort | Action::SortReverse => {
+                let (sort, reverse) = index.sort();
+                let (sort, reverse) =
+                    if action == Action::Sort { (sort.next(), false) } else { (sort, !reverse) };
+                index.set_sort(sort, reverse, run);
+                cursor.settle(index, rows);
+                let way = if reverse { ", reversed" } else { "" };
+                return vec![Step::Notice(format!("sorted by {}{way}", sort.word()))];
+            }
+            Action::FailedOnly => {
+                let on = !index.failed_only();
+                index.set_failed_only(on, run);
+                cursor.settle(index, rows);
+            }
+            Action::GroupByCause => opened.toggle_causes(rows),
+            Action::NextFailed => opened.next_failed(rows),
+            Action::Filter => {
+                opened.input = Input::Filter {
+                    line: Line::new(opened.filter_text.clone()),
+                    former: opened.filter_text.clone(),
+                    home: opened.cursor.key(),
+                };
+            }
+            Action::NextPane | Action::PreviousPane => {
+                opened.in_pane = opened.pane != Pane::Closed;
+            }
+            Action::Logs => return self.toggle_logs(cx),
+            Action::Retry => {
+                let jobs = opened.targets();
+                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx.settings));
+            }
+            Action::RetryWith => {
+                let jobs = opened.targets();
+                return match ask::retry(&opened.run, jobs.clone(), Vec::new(), false, cx.settings) {
+                    Ok(_) => {
+                        opened.input = Input::Retry(RetryForm::new(&opened.run, jobs));
+                        Vec::new()
+                    }
+                    Err(why) => vec![Step::Notice(why.into())],
+                };
+            }
+            Action::RetryFailed => {
+                let failed = crate::domain::run::Selection::failed();
+                let jobs = crate::domain::run::outstanding(&opened.run, &failed).retry;
+                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx.settings));
+            }
+            Action::Cancel => return asking(ask::cancel(&opened.run, opened.targets())),
+            Action::SendHeld => return asking(ask::send(&opened.run, cx.settings)),
+            Action::StopSending => return asking(ask::stop(&opened.run)),
+            Action::CopyId => return opened.copy_id(),
+            Action::Back => return self.back(cx),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn open_detail(&mut self) -> Vec<Step> {
+        let Some(opened) = self.opened.as_deref_mut() else { return Vec::new() };
+        let was_log = matches!(opened.pane, Pane::Log(_));
+        opened.pane = Pane::Detail { scroll: 0 };
+        opened.in_pane = true;
+        if was_log { vec![Step::Do(Effect::StopLog)] } else { Vec::new() }
+    }
+
+    pub(super) fn close_pane(&mut self) -> Vec<Step> {
+        let Some(opened) = self.opened.as_deref_mut() else { return Vec::new() };
+        let was_log = matches!(opened.pane, Pane::Log(_));
+        opened.pane = Pane::Closed;
+        opened.in_pane = false;
+        opened.zoomed = false;
+        if was_log { vec![Step::Do(Effect::StopLog)] } else { Vec::new() }
+    }
+
+    /// One step back: the zoom, the pane, the filter, the grouping, the marks.
+    fn back(&mut self, cx: &Context<'_>) -> Vec<Step> {
+        let Some(opened) = self.opened.as_deref_mut() else { return vec![Step::Back] };
+        if opened.zoomed && opened.in_pane {
+            opened.zoomed = false;
+            return Vec::new();
+        }
+        if opened.pane != Pane::Closed {
+            return self.close_pane();
+        }
+        let rows = layout(opened, cx).table_rows();
+        if !opened.filter_text.is_empty() {
+            opened.set_filter("", rows);
+        } else if opened.index.failed_only() {
+            opened.index.set_failed_only(false, &opened.run);
+            opened.cursor.settle(&opened.index, rows);
+        } else if opened.index.by_cause() {
+            opened.toggle_causes(rows);
+        } else if !opened.marks.is_empty() {
+            opened.marks.clear();
+        } else {
+            return vec![Step::Back];
+        }
+        Vec::new()
+    }
+}
+
+fn asking(question: Result<Confirm, &'static str>) -> Vec<Step> {
+    vec![match question {
+        Ok(confirm) => Step::Push(Overlay::Confirm(confirm)),
+        Err(why) => Step::Notice(why.into()),
+    }]
+}

@@ -1,0 +1,208 @@
+//! What the confirm box says before jobs are retried or cancelled, or sending
+//! goes on or stops: names, numbers, GPUs, and what will happen.
+
+use std::fmt::Write as _;
+
+use super::tally::is_put_off;
+use crate::{
+    app::{
+        effect::RunCommand,
+        model::Settings,
+        overlay::{Confirm, Confirmed},
+        text,
+    },
+    domain::{
+        ids::{ClusterId, JobIx},
+        resources::Gpus,
+        run::{Run, RunJob, Selection, outstanding},
+        status::{Cause, Status},
+    },
+};
+
+/// Names shown before «and 4 more».
+const NAMES: usize = 4;
+
+/// The question before a retry; `Err` says why there is nothing to retry.
+pub fn retry(
+    run: &Run,
+    jobs: Vec<JobIx>,
+    changes: Vec<(String, String)>,
+    current_code: bool,
+    settings: &Settings,
+) -> Result<Confirm, &'static str> {
+    let asked = jobs.len();
+    let live = jobs.iter().filter(|ix| run.job(**ix).is_some_and(|j| !j.status.is_ended())).count();
+    let mut jobs = outstanding(run, &Selection::jobs(jobs)).retry;
+    let succeeded = |ix: &JobIx| run.job(*ix).is_some_and(|j| j.status == Status::Succeeded);
+    // Of several, what went well is left alone; one that is meant by itself is not.
+    let well = jobs.iter().filter(|ix| succeeded(ix)).count();
+    let spared = if asked > 1 && well < jobs.len() { well } else { 0 };
+    if spared > 0 {
+        jobs.retain(|ix| !succeeded(ix));
+    }
+    if jobs.is_empty() {
+        return Err(if asked == 1 {
+            "it has not ended yet"
+        } else {
+            "none of these has ended yet"
+        });
+    }
+    let gpus = gpus(run, &jobs);
+    let mut lines = vec![names(run, &jobs), amounts(run, &jobs, gpus)];
+    lines.push(states(run, &jobs));
+    for (field, value) in &changes {
+        lines.push(match value.as_str() {
+            "" => format!("without {field}"),
+            value => format!("with {field} {value}"),
+        });
+    }
+    let has_code = jobs.iter().any(|ix| run.job(*ix).is_some_and(|j| j.spec.src_dir.is_some()));
+    if has_code {
+        lines.push(if current_code {
+            "with the code as it is now".into()
+        } else {
+            "with the code as first sent".into()
+        });
+    }
+    if live > 0 {
+        lines.push(format!("{live} of the {asked} have not ended and are left alone"));
+    }
+    if spared > 0 {
+        lines.push(format!("{spared} that succeeded are left alone"));
+    }
+    let count = jobs.len() as u64;
+    let title = match jobs.as_slice() {
+        [one] => format!("Retry {}?", name(run, *one)),
+        _ => format!("Retry {count} jobs?"),
+    };
+    let command = RunCommand::Retry { jobs, changes, current_code };
+    let confirm = Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command });
+    let many = count > settings.confirm_jobs || gpus.ceil() > settings.confirm_gpus;
+    Ok(if many && count > 1 { confirm.must_type(count) } else { confirm })
+}
+
+/// The question before a cancel.
+pub fn cancel(run: &Run, mut jobs: Vec<JobIx>) -> Result<Confirm, &'static str> {
+    let asked = jobs.len();
+    jobs.retain(|ix| run.job(*ix).is_some_and(|j| !j.status.is_ended()));
+    if jobs.is_empty() {
+        return Err(if asked == 1 { "it has ended already" } else { "all of these have ended" });
+    }
+    let running = jobs.iter().filter(|ix| status(run, **ix) == Some(Status::Running)).count();
+    let mut lines = vec![names(run, &jobs), amounts(run, &jobs, gpus(run, &jobs))];
+    lines.push(states(run, &jobs));
+    if running > 0 {
+        lines.push("what runs is ended; what it has written stays".into());
+    }
+    if jobs.len() < asked {
+        lines.push(format!("{} have ended and are left alone", asked - jobs.len()));
+    }
+    let title = match jobs.as_slice() {
+        [one] => format!("Cancel {}?", name(run, *one)),
+        _ => format!("Cancel {} jobs?", jobs.len()),
+    };
+    let command = RunCommand::Cancel { jobs };
+    Ok(Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command }))
+}
+
+/// The question before what is held is sent.
+pub fn send(run: &Run, settings: &Settings) -> Result<Confirm, &'static str> {
+    let jobs = those(run, |job| job.status == Status::Waiting || is_put_off(job));
+    if jobs.is_empty() {
+        return Err("nothing is left to send");
+    }
+    let gpus = gpus(run, &jobs);
+    let mut lines = vec![names(run, &jobs), amounts(run, &jobs, gpus)];
+    if let Some(why) = &run.held {
+        lines.push(format!("held: {why}"));
+    }
+    let count = jobs.len() as u64;
+    let title = format!("Send {}?", text::count(count, "job"));
+    let action = Confirmed::Run { run: run.id.clone(), command: RunCommand::Send };
+    let confirm = Confirm::new(title, lines, action);
+    let many = count > settings.confirm_jobs || gpus.ceil() > settings.confirm_gpus;
+    Ok(if many { confirm.must_type(count) } else { confirm })
+}
+
+/// The question before sending stops.
+pub fn stop(run: &Run) -> Result<Confirm, &'static str> {
+    let jobs = those(run, |job| job.status == Status::Waiting);
+    if jobs.is_empty() {
+        return Err("every job was sent");
+    }
+    let count = text::count(jobs.len() as u64, "job");
+    let lines = vec![
+        names(run, &jobs),
+        "they become «not submitted»; S sends them later".into(),
+        "what was sent goes on".into(),
+    ];
+    let action = Confirmed::Run { run: run.id.clone(), command: RunCommand::StopSending };
+    Ok(Confirm::new(format!("Stop sending? {count} not sent yet"), lines, action))
+}
+
+fn status(run: &Run, ix: JobIx) -> Option<Status> {
+    run.job(ix).map(|job| job.status)
+}
+
+fn those(run: &Run, wanted: impl Fn(&RunJob) -> bool) -> Vec<JobIx> {
+    (0..).map(JobIx).zip(&run.jobs).filter(|(_, job)| wanted(job)).map(|(ix, _)| ix).collect()
+}
+
+fn name(run: &Run, ix: JobIx) -> String {
+    run.job(ix).map_or_else(String::new, |job| text::fit(&job.spec.name, 40).into_owned())
+}
+
+fn names(run: &Run, jobs: &[JobIx]) -> String {
+    let mut out = jobs.iter().take(NAMES).map(|ix| name(run, *ix)).collect::<Vec<_>>().join(", ");
+    if let Some(more) = jobs.len().checked_sub(NAMES).filter(|n| *n > 0) {
+        let _ = write!(out, " and {more} more");
+    }
+    out
+}
+
+fn gpus(run: &Run, jobs: &[JobIx]) -> Gpus {
+    jobs.iter().filter_map(|ix| run.job(*ix)).map(|job| job.total_gpus).sum()
+}
+
+/// `3 jobs · 3 GPUs · lab, ray`.
+fn amounts(run: &Run, jobs: &[JobIx], gpus: Gpus) -> String {
+    let mut clusters: Vec<&str> = jobs
+        .iter()
+        .filter_map(|ix| run.job(*ix)?.cluster.as_ref())
+        .map(ClusterId::as_str)
+        .collect();
+    clusters.sort_unstable();
+    clusters.dedup();
+    let gpu_word = if gpus == Gpus::whole(1) { "GPU" } else { "GPUs" };
+    let mut out = format!("{} · {gpus} {gpu_word}", text::count(jobs.len() as u64, "job"));
+    if !clusters.is_empty() {
+        out.push_str(" · ");
+        out.push_str(&clusters.join(", "));
+    }
+    out
+}
+
+/// `2 failed (exit code 1), 1 lost`.
+fn states(run: &Run, jobs: &[JobIx]) -> String {
+    let mut seen: Vec<(String, usize)> = Vec::new();
+    for job in jobs.iter().filter_map(|ix| run.job(*ix)) {
+        let words = state(job);
+        match seen.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, n)) => *n += 1,
+            None => seen.push((words, 1)),
+        }
+    }
+    seen.sort_by_key(|(_, n)| usize::MAX - n);
+    seen.iter().take(4).map(|(words, n)| format!("{n} {words}")).collect::<Vec<_>>().join(", ")
+}
+
+fn state(job: &RunJob) -> String {
+    let code = job.attempt().and_then(|a| a.exit_code);
+    match (job.cause, code) {
+        (Some(Cause::Exit), Some(code)) => format!("{} (exit {code})", job.status.label()),
+        (Some(cause), _) if job.status == Status::Failed => {
+            format!("{} ({})", job.status.label(), cause.label())
+        }
+        _ => job.status.label().to_owned(),
+    }
+}

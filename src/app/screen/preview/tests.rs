@@ -1,0 +1,132 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::{
+    app::model::Settings,
+    domain::{
+        finding::Finding,
+        ids::ClusterId,
+        job::{JobSpec, JobType},
+        plan::{BatchHead, JobAction, Totals},
+        tree::FieldPath,
+    },
+};
+
+fn plan(jobs: usize) -> Box<Plan> {
+    let planned: Vec<PlannedJob> = (0..jobs)
+        .map(|i| {
+            let mut spec = JobSpec::named(format!("train-{}", i + 1));
+            spec.gpus = Gpus::whole(1);
+            PlannedJob {
+                spec: Arc::new(spec),
+                cluster: Some(ClusterId::new("lab")),
+                action: JobAction::Submit,
+                replicas: 1,
+                total_gpus: Gpus::whole(1),
+                depends_on: Arc::default(),
+            }
+        })
+        .collect();
+    Box::new(Plan {
+        head: BatchHead::named("sweep"),
+        findings: Vec::new(),
+        totals: Totals {
+            jobs,
+            by_type: [(JobType::Training, jobs)].into_iter().collect(),
+            gpus: Gpus::whole(jobs as u64),
+            peak_gpus: Gpus::whole(jobs as u64),
+            gpus_by_cluster: [("lab".to_owned(), Gpus::whole(jobs as u64))].into_iter().collect(),
+            ..Totals::default()
+        },
+        jobs: planned,
+        entries: Vec::new(),
+    })
+}
+
+fn with<T>(settings: &Settings, act: impl FnOnce(&Context<'_>) -> T) -> T {
+    act(&Context { now: Timestamp::UNIX_EPOCH, width: 80, height: 24, settings, clusters: &[] })
+}
+
+fn shown(plan: Box<Plan>) -> Preview {
+    let mut view = Preview::default();
+    with(&Settings::default(), |cx| view.on_msg(Msg::Planned { revision: 1, plan }, cx));
+    view
+}
+
+fn asked(view: &mut Preview) -> Option<Confirm> {
+    with(&Settings::default(), |cx| match view.on_action(Action::Submit, cx).pop() {
+        Some(Step::Push(Overlay::Confirm(question))) => Some(question),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_box_names_jobs_gpus_and_clusters() {
+    let question = asked(&mut shown(plan(3))).unwrap();
+    assert_eq!(question.title, "Submit sweep?");
+    assert_eq!(question.lines, ["3 jobs · 3 GPUs", "3 → lab"]);
+    assert_eq!(question.must_type, None);
+}
+
+#[test]
+fn large_batches_want_their_number_typed() {
+    assert_eq!(asked(&mut shown(plan(64))).unwrap().must_type, None);
+    assert_eq!(asked(&mut shown(plan(65))).unwrap().must_type.as_deref(), Some("65"));
+}
+
+#[test]
+fn errors_and_old_plans_are_not_submitted() {
+    let mut faulty = plan(3);
+    let path = FieldPath::root().key("jobs").index(4).key("env").key("SEED");
+    faulty.findings.push(Finding::error(path, "odd").of_job(4, Some("eval")));
+    let mut view = shown(faulty);
+    assert!(asked(&mut view).is_none());
+    assert_eq!(view.pane, Pane::Findings);
+    let steps = with(&Settings::default(), |cx| view.on_action(Action::Activate, cx));
+    assert_eq!(steps, [Step::FocusField { entry: 4, field: Some("env".into()) }]);
+
+    let mut view = shown(plan(3));
+    view.on_asked(2);
+    assert!(view.is_planning() && asked(&mut view).is_none(), "a newer text is on its way");
+    with(&Settings::default(), |cx| {
+        view.on_msg(Msg::Planned { revision: 2, plan: plan(4) }, cx);
+        view.on_msg(Msg::Planned { revision: 1, plan: plan(9) }, cx);
+    });
+    assert_eq!(view.len(), 4, "an older plan that comes late is dropped");
+}
+
+#[test]
+fn the_filter_narrows_as_it_is_typed_and_esc_takes_it_back() {
+    let mut view = shown(plan(1000));
+    with(&Settings::default(), |cx| {
+        view.jobs.at = 998;
+        view.on_action(Action::Filter, cx);
+        for c in "train-99".chars() {
+            view.on_key(KeyCode::Char(c).into(), cx);
+        }
+        assert_eq!(view.len(), 11);
+        assert_eq!(view.job(view.jobs.at).unwrap().0, 998, "the cursor stays on its job");
+        view.on_key(KeyCode::Enter.into(), cx);
+        assert!(view.on_action(Action::Back, cx).is_empty());
+        assert_eq!(view.len(), 1000);
+        assert_eq!(view.on_action(Action::Back, cx), [Step::Back]);
+    });
+}
+
+#[test]
+fn values_and_requests_open_over_the_jobs() {
+    let mut view = shown(plan(2));
+    with(&Settings::default(), |cx| {
+        view.on_action(Action::Activate, cx);
+        assert_eq!(view.pane, Pane::Values);
+        assert!(view.value_lines(40).contains(&("Goes to", "lab".to_owned())));
+        assert!(view.on_action(Action::Back, cx).is_empty());
+        let steps = view.on_action(Action::ShowRequests, cx);
+        assert!(matches!(steps.as_slice(), [Step::Do(Effect::RenderRequests { .. })]));
+        view.on_msg(Msg::Requests { revision: 1, text: "$ sbatch\u{1b}\nx".into() }, cx);
+        let lines = view.requests.as_ref().unwrap().lines.as_ref().unwrap();
+        assert_eq!(lines, &["$ sbatch␛", "x"]);
+    });
+}

@@ -1,0 +1,225 @@
+use super::*;
+use crate::app::{model::Settings, sample, screen::compose::tests::Session};
+
+fn model() -> Model {
+    Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24)
+}
+
+fn press(model: &mut Model, key: &str) -> Vec<Effect> {
+    let chord: crate::app::keymap::Chord = key.parse().unwrap();
+    update(model, Msg::Key(chord.event()))
+}
+
+#[test]
+fn number_keys_show_views_and_esc_goes_back() {
+    let mut m = model();
+    assert_eq!(press(&mut m, "4"), [Effect::ListRuns]);
+    assert_eq!(press(&mut m, "5"), [Effect::CheckClusters]);
+    assert_eq!(m.view, View::Clusters);
+    press(&mut m, "esc");
+    assert_eq!(m.view, View::Runs);
+    press(&mut m, "esc");
+    assert_eq!(m.view, View::Compose);
+    press(&mut m, "esc");
+    assert_eq!(m.view, View::Compose);
+}
+
+#[test]
+fn ctrl_c_leaves_at_the_second_press_only() {
+    let mut m = model();
+    assert!(press(&mut m, "ctrl-c").is_empty());
+    assert!(press(&mut m, "4").iter().all(|e| *e != Effect::Quit));
+    assert!(press(&mut m, "ctrl-c").is_empty());
+    update(&mut m, Msg::Tick(Timestamp::from_second(10).unwrap()));
+    assert!(press(&mut m, "ctrl-c").is_empty(), "too late to be the second");
+    assert_eq!(press(&mut m, "ctrl-c"), [Effect::Quit]);
+}
+
+#[test]
+fn a_box_takes_every_key_and_a_paste_closes_it() {
+    let mut m = model();
+    let ask = |m: &mut Model| {
+        m.overlays.push(Overlay::Confirm(Confirm::new("?", Vec::new(), Confirmed::Quit)));
+    };
+    ask(&mut m);
+    assert!(press(&mut m, "q").is_empty() && m.overlays.is_empty());
+    ask(&mut m);
+    assert!(update(&mut m, Msg::Paste("y".into())).is_empty() && m.overlays.is_empty());
+    ask(&mut m);
+    assert_eq!(press(&mut m, "y"), [Effect::Quit]);
+}
+
+#[test]
+fn an_error_slides_under_an_open_box() {
+    let mut m = model();
+    m.overlays.push(Overlay::Confirm(Confirm::new("?", Vec::new(), Confirmed::Quit)));
+    let report = crate::error::Report::new(crate::error::Kind::State, "the disk is full");
+    update(&mut m, Msg::Failed(report.clone()));
+    update(&mut m, Msg::Failed(report.clone()));
+    assert_eq!(m.overlays.len(), 2);
+    press(&mut m, "n");
+    assert_eq!(m.overlays, [Overlay::Error(report.clone())]);
+    assert_eq!(press(&mut m, "y"), [Effect::Copy { text: report.to_string() }]);
+    press(&mut m, "esc");
+    assert!(m.overlays.is_empty());
+}
+
+#[test]
+fn the_palette_finds_by_a_few_letters() {
+    let mut m = model();
+    press(&mut m, ":");
+    for key in ["c", "l", "u", "s"] {
+        press(&mut m, key);
+    }
+    assert_eq!(press(&mut m, "enter"), [Effect::CheckClusters]);
+    assert_eq!(m.view, View::Clusters);
+    assert!(m.overlays.is_empty());
+}
+
+#[test]
+fn releases_of_keys_are_nothing() {
+    let mut m = model();
+    let mut key = KeyEvent::new(KeyCode::Char('4'), KeyModifiers::NONE);
+    key.kind = KeyEventKind::Release;
+    assert!(update(&mut m, Msg::Key(key)).is_empty());
+    assert_eq!(m.view, View::Compose);
+}
+
+#[test]
+fn esc_and_a_key_in_one_breath_are_both() {
+    let mut m = model();
+    press(&mut m, "?");
+    press(&mut m, "alt-4");
+    assert_eq!((m.overlays.len(), m.view), (0, View::Runs));
+    m.overlays.push(Overlay::Confirm(Confirm::new("?", Vec::new(), Confirmed::Quit)));
+    assert!(press(&mut m, "alt-y").is_empty(), "Esc came first, so it was a no");
+}
+
+fn at(model: &mut Model, secs: i64) -> Vec<Effect> {
+    update(model, Msg::Tick(sample::after(720 + secs)))
+}
+
+fn checks(effects: &[Effect]) -> usize {
+    effects.iter().filter(|e| **e == Effect::CheckClusters).count()
+}
+
+fn asked_again(effects: &[Effect]) -> Option<u64> {
+    effects.iter().find_map(|e| match e {
+        Effect::Plan { revision, again: true, .. } => Some(*revision),
+        _ => None,
+    })
+}
+
+#[test]
+fn clusters_are_asked_again_when_jobs_start_or_end() {
+    let mut m = Model::new(Settings::default(), sample::now(), 80, 24);
+    let run = sample::small();
+    let id = run.id.clone();
+    let effects = update(&mut m, Msg::RunOpened { run: Box::new(run), conducting: true });
+    assert_eq!(checks(&effects), 1, "its running jobs have GPUs");
+    let news = |record| Msg::RunNews { run: id.clone(), records: vec![record] };
+    let begun = sample::observed(13, 1, 721, sample::running(721, "gpu03"));
+    assert_eq!(checks(&update(&mut m, news(begun.clone()))), 0, "not twice in a moment");
+    assert_eq!(checks(&at(&mut m, 1)), 0);
+    assert!(wants_tick(&m));
+    assert_eq!(checks(&at(&mut m, 2)), 1, "but soon");
+    assert_eq!(checks(&at(&mut m, 3)), 0);
+    at(&mut m, 5);
+    assert_eq!(checks(&update(&mut m, news(begun))), 0, "nothing new");
+    let over = sample::ended(Status::Succeeded, 721, 725);
+    assert_eq!(checks(&update(&mut m, news(sample::observed(13, 1, 725, over)))), 1);
+    assert_eq!(checks(&at(&mut m, 14)), 0);
+    assert_eq!(checks(&at(&mut m, 15)), 1, "while something is live, at times");
+}
+
+#[test]
+fn clusters_are_left_in_peace_when_nothing_is_live() {
+    let mut m = model();
+    assert_eq!(checks(&update(&mut m, Msg::Tick(sample::now()))), 0);
+    assert_eq!(checks(&press(&mut m, "2")), 1, "the view tells of them");
+    press(&mut m, "1");
+    assert_eq!(checks(&press(&mut m, "2")), 0, "not twice in a moment");
+    assert!(wants_tick(&m));
+    assert_eq!(checks(&at(&mut m, 2)), 1);
+    assert!(!wants_tick(&m));
+    assert_eq!(checks(&at(&mut m, 100)), 0);
+}
+
+/// A session with a plan on screen that would be sent.
+fn previewed() -> Session {
+    let text = "jobs:\n  - name: a\n    command: sleep 1\n";
+    let mut s = Session::with(text, 80, 24);
+    s.keys("2");
+    s
+}
+
+fn asks(model: &Model) -> bool {
+    matches!(model.overlays.last(), Some(Overlay::Confirm(_)))
+}
+
+#[test]
+fn a_submission_makes_the_plan_old() {
+    let mut s = previewed();
+    s.keys("S");
+    assert!(asks(&s.model));
+    s.keys("y S");
+    assert!(!asks(&s.model), "nobody knows of the run yet");
+    s.answers = false;
+    let run = Box::new(sample::small());
+    s.msg(Msg::RunOpened { run, conducting: true });
+    assert_eq!(s.model.view, View::Monitor);
+    let m = &mut s.model;
+    let plan = m.preview.plan.clone().unwrap();
+    let revision = asked_again(&press(m, "2")).unwrap();
+    assert!(m.preview.is_rechecking());
+    assert!(asked_again(&press(m, "S")).is_none() && !asks(m), "the old one is not submitted");
+    update(m, Msg::Planned { revision, plan: plan.clone() });
+    assert!(asks(m), "`S` waited for the new one");
+    press(m, "n");
+
+    // Known to be as it was: at once. After a retry or a job's end: checked first.
+    press(m, "S");
+    assert!(asks(m));
+    press(m, "n");
+    confirmed(
+        m,
+        Confirmed::Run {
+            run: sample::small().id,
+            command: crate::app::effect::RunCommand::Cancel { jobs: Vec::new() },
+        },
+        &mut Vec::new(),
+    );
+    let revision = asked_again(&press(m, "S")).unwrap();
+    press(m, "down");
+    update(m, Msg::Planned { revision, plan });
+    assert!(!asks(m), "no box opens under other keys");
+    press(m, "S");
+    assert!(asks(m));
+}
+
+#[test]
+fn a_check_that_fails_does_not_repeat_itself() {
+    let mut s = previewed();
+    s.answers = false;
+    let m = &mut s.model;
+    m.preview.outdate();
+    assert!(asked_again(&press(m, "S")).is_some());
+    let report = crate::error::Report::new(crate::error::Kind::State, "the disk is full");
+    assert!(asked_again(&update(m, Msg::Failed(report))).is_none());
+    press(m, "esc");
+    assert!(asked_again(&press(m, "S")).is_some(), "but `S` tries again");
+}
+
+#[test]
+fn a_submission_asked_for_while_planning_asks_once_the_plan_is_there() {
+    let mut s = previewed();
+    s.answers = false;
+    let m = &mut s.model;
+    let plan = m.preview.plan.clone().unwrap();
+    m.preview.on_asked(99);
+    assert!(m.preview.is_planning());
+    press(m, "S");
+    assert!(!asks(m), "not with the old plan");
+    update(m, Msg::Planned { revision: 99, plan });
+    assert!(asks(m), "the key is not lost");
+}

@@ -1,0 +1,297 @@
+//! `wait`, `retry`, `cancel`, `send`: commands that work on a run that exists.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    Answer,
+    args::{Cancel as CancelArgs, Code as CodeArg, Retry as RetryArgs, SendHeld, Wait as WaitArgs},
+    confirm::{self, Consent, Question, needed},
+    context::Context,
+    follow::{self, End, Interrupts, Wish, jobs_word, live},
+    job_table,
+    out::several_lines,
+    plan::{exit_code, left},
+    runs::in_words,
+};
+use crate::{
+    app::text::safe,
+    domain::{
+        ids::{JobIx, RunId},
+        run::{Run, Selection, outstanding},
+        status::Status,
+    },
+    error::{Kind, Report},
+    runtime::{
+        answer::{StatusAnswer, SubmitAnswer},
+        engine::Options,
+        handle::{Code, Command, Done, RunHandle, Until},
+    },
+};
+
+/// `wait`.
+pub async fn wait(cx: &Context<'_>, args: &WaitArgs) -> Answer {
+    let id = cx.engine.resolve_run(&args.run)?;
+    let mut interrupts = Interrupts::new()?;
+    let background = !args.no_background;
+    let options = Options { background, ..Options::conduct(Until::Settled) };
+    let mut handle = cx.engine.open(&id, options).await?;
+    let wish = Wish { timeout: args.timeout, stop_on_interrupt: false, background, progress: true };
+    let (finish, end) = follow::follow(cx.out, &mut handle, &mut interrupts, wish).await?;
+    let run = &handle.run;
+    let answer = StatusAnswer::of(run, &handle.health, None);
+    let stopped_early = match end {
+        End::Reached => None,
+        End::Interrupted => Some(Report::new(Kind::Interrupted, "interrupted while waiting")),
+        End::TimedOut => {
+            let text = format!("{} had not ended in time", jobs_word(live(run).len()));
+            Some(Report::new(Kind::TimedOut, text))
+        }
+    };
+    if cx.out.json {
+        // The table as it stands, with why it is not the last one.
+        let mut document = serde_json::to_value(&answer)
+            .map_err(|e| Report::new(Kind::Internal, format!("cannot write the answer: {e}")))?;
+        if let (Some(report), Some(fields)) = (&stopped_early, document.as_object_mut()) {
+            fields.insert("error".into(), json!(report));
+        }
+        cx.out.document(&document)?;
+    } else {
+        let counts = Status::ALL.into_iter().map(|s| (s, run.count(s)));
+        cx.out.line(format!("run {}: {}", run.id, in_words(counts)));
+        if run.has_failures() && end == End::Reached {
+            job_table::print(cx.out, run, &answer.jobs, jiff::Timestamp::now());
+        }
+        if let Some(report) = &stopped_early {
+            cx.out.say(&report.message);
+        }
+    }
+    left(cx, run, &finish, end);
+    Ok(exit_code(run, &finish, end, true))
+}
+
+/// The jobs that names stand for; all of them without names.
+pub fn named(run: &Run, names: &[String]) -> Result<Option<Vec<JobIx>>, Report> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    run.select(names).map(Some).map_err(|e| {
+        let all = run.jobs.iter().flat_map(|job| {
+            [Some(job.spec.name.as_str()), job.spec.group.as_deref()].into_iter().flatten()
+        });
+        let near = e.missing.first().and_then(|name| crate::domain::nearest::nearest(name, all));
+        let report = Report::new(Kind::Usage, e.to_string());
+        match near {
+            Some(near) => report.hint(format!("did you mean `{near}`?")),
+            None => report.hint(format!("`jobdeck status {}` lists the jobs", run.id)),
+        }
+    })
+}
+
+fn names(run: &Run, jobs: &[JobIx]) -> Vec<String> {
+    jobs.iter().filter_map(|ix| run.job(*ix)).map(|job| job.spec.name.clone()).collect()
+}
+
+/// A few names, for a question.
+fn some_names(run: &Run, jobs: &[JobIx]) -> String {
+    const SHOWN: usize = 8;
+    let names = names(run, jobs);
+    let mut text: Vec<_> = names.iter().take(SHOWN).map(|name| safe(name).into_owned()).collect();
+    if names.len() > SHOWN {
+        text.push(format!("and {} more", names.len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+/// Asks, or says that somebody must be asked.
+fn consent(cx: &Context<'_>, text: &str, yes: bool, what: &str) -> Result<(), Report> {
+    if confirm::ask(cx.out, &Question { text, count: None, yes }) == Consent::Given {
+        return Ok(());
+    }
+    if !cx.out.json && !confirm::can_ask(cx.out) {
+        cx.out.line(text);
+    }
+    Err(needed(what))
+}
+
+/// Opens a run for one command.
+async fn opened(cx: &Context<'_>, id: &RunId, options: Options) -> Result<RunHandle, Report> {
+    cx.engine.open(id, Options { until: Until::Told, ..options }).await
+}
+
+fn told(cx: &Context<'_>, done: &Done) {
+    if !done.message.is_empty() {
+        cx.out.say(several_lines(&done.message));
+    }
+    for note in &done.notes {
+        cx.out.warn(note);
+    }
+}
+
+/// `retry`.
+pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
+    let id = cx.engine.resolve_run(&args.jobs.run)?;
+    let look = cx.engine.look(&id).await?;
+    let run = &look.run;
+    let selection = Selection {
+        jobs: named(run, &args.jobs.jobs)?,
+        failed: args.failed,
+        causes: args.cause.clone(),
+    };
+    let asked = outstanding(run, &selection);
+    for (ix, status) in &asked.skipped {
+        if let Some(job) = run.job(*ix) {
+            let name = safe(&job.spec.name);
+            cx.out.warn(&format!("{name} is {}: it is left alone", status.label()));
+        }
+    }
+    if asked.retry.is_empty() {
+        cx.out.say(format!("run {id}: nothing to retry"));
+        if cx.out.json {
+            cx.out.document(&SubmitAnswer::of_retry(run, &[]))?;
+        }
+        return Ok(if asked.skipped.is_empty() { 0 } else { Kind::Usage.exit_code() });
+    }
+    let changes: Vec<_> =
+        args.changes.iter().map(|(field, value)| format!("{field}={value}")).collect();
+    let with = if changes.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", safe(&changes.join(" ")))
+    };
+    let text = format!(
+        "Retry {} of run {id}{with}: {}?",
+        jobs_word(asked.retry.len()),
+        some_names(run, &asked.retry)
+    );
+    consent(cx, &text, args.yes, "a retry")?;
+
+    let mut interrupts = Interrupts::new()?;
+    cx.out.say(format!("run {id}"));
+    let background = !args.no_background;
+    let options = Options { background, ..Options::look() };
+    let mut handle = opened(cx, &id, options).await?;
+    let code = match args.code {
+        CodeArg::Original => Code::Original,
+        CodeArg::Current => Code::Current,
+    };
+    let command = Command::Retry { jobs: asked.retry, changes: args.changes.clone(), code };
+    let done = handle.commands.ask(command).await?;
+    told(cx, &done);
+    let until = if args.wait { Until::Settled } else { Until::Sent };
+    handle.commands.send(Command::Until(until));
+    let wish = Wish { timeout: None, stop_on_interrupt: false, background, progress: true };
+    let (finish, end) = follow::follow(cx.out, &mut handle, &mut interrupts, wish).await?;
+    let run = &handle.run;
+    if cx.out.json {
+        cx.out.document(&SubmitAnswer::of_retry(run, &done.jobs))?;
+    } else {
+        let counts = Status::ALL.into_iter().map(|s| (s, run.count(s)));
+        cx.out.line(format!("run {}: {}", run.id, in_words(counts)));
+    }
+    left(cx, run, &finish, end);
+    let refused =
+        done.jobs.iter().filter_map(|ix| run.job(*ix)).any(|job| job.status == Status::Rejected);
+    Ok(match exit_code(run, &finish, end, args.wait) {
+        // Jobs that were refused earlier are not this command's failure.
+        1 if !args.wait && !refused => 0,
+        code => code,
+    })
+}
+
+/// `cancel`.
+pub async fn cancel(cx: &Context<'_>, args: &CancelArgs) -> Answer {
+    /// A cluster that takes longer to end its jobs is left to it.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    let id = cx.engine.resolve_run(&args.jobs.run)?;
+    let look = cx.engine.look(&id).await?;
+    let jobs = match named(&look.run, &args.jobs.jobs)? {
+        Some(jobs) => {
+            let open = live(&look.run);
+            jobs.into_iter().filter(|ix| open.contains(ix)).collect()
+        }
+        None => live(&look.run),
+    };
+    if jobs.is_empty() {
+        cx.out.say(format!("run {id}: nothing to cancel, these jobs have ended"));
+        return cancelled(cx, &look.run, &[]);
+    }
+    let text =
+        format!("Cancel {} of run {id}: {}?", jobs_word(jobs.len()), some_names(&look.run, &jobs));
+    consent(cx, &text, args.yes, "a cancel")?;
+    let mut handle = opened(cx, &id, Options::look()).await?;
+    let done = handle.commands.ask(Command::Cancel { jobs: jobs.clone() }).await?;
+    told(cx, &done);
+    let ended =
+        |run: &Run| jobs.iter().filter_map(|ix| run.job(*ix)).all(|job| job.status.is_ended());
+    let mut interrupts = Interrupts::new()?;
+    let seen = async { while !ended(&handle.run) && handle.next().await.is_some() {} };
+    tokio::select! {
+        _ = tokio::time::timeout(PATIENCE, seen) => {}
+        _ = interrupts.next() => {}
+    }
+    if !ended(&handle.run) {
+        cx.out.say("some are still ending");
+    }
+    handle.commands.send(Command::Detach { background: true });
+    handle.finished(|_, _| {}).await?;
+    cancelled(cx, &handle.run, &jobs)
+}
+
+fn cancelled(cx: &Context<'_>, run: &Run, jobs: &[JobIx]) -> Answer {
+    if cx.out.json {
+        let results: Vec<_> = jobs
+            .iter()
+            .filter_map(|ix| run.job(*ix))
+            .map(|job| json!({ "name": job.spec.name, "status": job.status.word() }))
+            .collect();
+        cx.out.document(&json!({
+            "schema_version": 1,
+            "run": run.id,
+            "batch": run.head.name,
+            "cancelled": jobs.len(),
+            "results": results,
+        }))?;
+    } else {
+        let counts = Status::ALL.into_iter().map(|s| (s, run.count(s)));
+        cx.out.line(format!("run {}: {}", run.id, in_words(counts)));
+    }
+    Ok(0)
+}
+
+/// `send`.
+pub async fn send(cx: &Context<'_>, args: &SendHeld) -> Answer {
+    let id = cx.engine.resolve_run(&args.run)?;
+    let look = cx.engine.look(&id).await?;
+    let run = &look.run;
+    let stopped_unsent = run.count(Status::NotSubmitted);
+    if run.unsent() + stopped_unsent == 0 {
+        cx.out.say(format!("run {id}: everything was sent"));
+        if cx.out.json {
+            cx.out.document(&SubmitAnswer::of(run))?;
+        }
+        return Ok(0);
+    }
+    let text = format!("Send {} of run {id}?", jobs_word(run.unsent() + stopped_unsent));
+    consent(cx, &text, args.yes, "sending")?;
+    let mut interrupts = Interrupts::new()?;
+    cx.out.say(format!("run {id}"));
+    let background = !args.no_background;
+    let options = Options { background, ..Options::conduct(Until::Told) };
+    let mut handle = opened(cx, &id, options).await?;
+    let done = handle.commands.ask(Command::Send).await?;
+    told(cx, &done);
+    handle.commands.send(Command::Until(Until::Sent));
+    let wish = Wish { timeout: None, stop_on_interrupt: false, background, progress: true };
+    let (finish, end) = follow::follow(cx.out, &mut handle, &mut interrupts, wish).await?;
+    if cx.out.json {
+        cx.out.document(&SubmitAnswer::of(&handle.run))?;
+    } else {
+        let counts = Status::ALL.into_iter().map(|s| (s, handle.run.count(s)));
+        cx.out.line(format!("run {id}: {}", in_words(counts)));
+    }
+    left(cx, &handle.run, &finish, end);
+    Ok(exit_code(&handle.run, &finish, end, false))
+}

@@ -1,0 +1,235 @@
+//! `logs`: bytes as they were written, to a pipe; to a terminal only what cannot
+//! steer it. Several jobs at once: every line begins with its job's name.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::{Stream, StreamExt, stream::SelectAll};
+
+use super::{
+    Answer, args::Logs as Args, change::named, context::Context, follow::Interrupts, lines::Lines,
+};
+use crate::{
+    cluster::{ClusterError, LogChunk, LogCursor, LogStream},
+    domain::{ids::JobIx, run::Run},
+    error::{Kind, Report},
+    runtime::{
+        engine::Options,
+        handle::{Command, RunHandle},
+    },
+};
+
+/// `logs`.
+pub async fn logs(cx: &Context<'_>, args: &Args) -> Answer {
+    if cx.out.json {
+        return Err(Report::new(Kind::Usage, "logs are bytes, not a document")
+            .hint("leave --json away; `jobdeck status --json` has each log's path"));
+    }
+    let id = cx.engine.resolve_run(&args.jobs.run)?;
+    let look = cx.engine.look(&id).await?;
+    let run = &look.run;
+    let jobs: Vec<JobIx> = match named(run, &args.jobs.jobs)? {
+        Some(jobs) => jobs,
+        None => (0..).map(JobIx).take(run.jobs.len()).collect(),
+    };
+    let jobs: Vec<JobIx> = jobs
+        .into_iter()
+        .filter(|ix| !args.failed || run.job(*ix).is_some_and(|job| job.status.is_failure()))
+        .collect();
+    if jobs.is_empty() {
+        cx.out.say(format!("run {id}: no failed job"));
+        return Ok(0);
+    }
+    if args.follow { follow(cx, args, &id, &jobs).await } else { once(cx, args, run, &jobs).await }
+}
+
+fn stream_of(args: &Args) -> LogStream {
+    if args.stderr { LogStream::Stderr } else { LogStream::Stdout }
+}
+
+/// What every line of a job begins with; nothing when it is the only one.
+fn prefix(run: &Run, jobs: &[JobIx], ix: JobIx) -> Option<Arc<str>> {
+    let name = run.job(ix).map(|job| job.spec.name.as_str())?;
+    (jobs.len() > 1).then(|| name.into())
+}
+
+async fn once(cx: &Context<'_>, args: &Args, run: &Run, jobs: &[JobIx]) -> Answer {
+    let mut unread = None;
+    let mut read = 0;
+    for ix in jobs {
+        let mut lines = Lines::new(cx.out, prefix(run, jobs, *ix));
+        match copy(cx, args, run, *ix, &mut lines).await {
+            Ok(()) => read += 1,
+            // With several jobs one that was never sent is no trouble.
+            Err(report) if jobs.len() > 1 => {
+                cx.out.warn(&report.message);
+                unread = Some(report);
+            }
+            Err(report) => return Err(report),
+        }
+        lines.end();
+        if cx.out.closed() {
+            break;
+        }
+    }
+    match unread {
+        Some(report) if read == 0 => Err(report),
+        _ => Ok(0),
+    }
+}
+
+async fn copy(
+    cx: &Context<'_>,
+    args: &Args,
+    run: &Run,
+    ix: JobIx,
+    lines: &mut Lines<'_>,
+) -> Result<(), Report> {
+    let from = match args.tail {
+        Some(n) => tail_start(cx, args, run, ix, n).await?,
+        None => 0,
+    };
+    let cursor = LogCursor::Offset(from);
+    let mut log = cx.engine.logs(run, ix, args.attempt, stream_of(args), cursor, false)?;
+    while let Some(chunk) = log.next().await {
+        lines.take(&chunk.map_err(|e| trouble(&e))?.bytes);
+        if cx.out.closed() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn trouble(error: &ClusterError) -> Report {
+    let kind = match error {
+        ClusterError::Unreachable { .. } | ClusterError::NeedsLogin { .. } => Kind::Unreachable,
+        _ => Kind::State,
+    };
+    Report::new(kind, error.to_string())
+}
+
+/// Where the last `n` lines begin: ever more of the end is read until they are in.
+async fn tail_start(
+    cx: &Context<'_>,
+    args: &Args,
+    run: &Run,
+    ix: JobIx,
+    n: u64,
+) -> Result<u64, Report> {
+    let mut room: u64 = n.saturating_mul(128).clamp(1 << 14, 1 << 26);
+    loop {
+        let cursor = LogCursor::Tail(room);
+        let mut log = cx.engine.logs(run, ix, args.attempt, stream_of(args), cursor, false)?;
+        let mut first = None;
+        let mut end = 0;
+        // Where the lines begin that are in it, newest last.
+        let mut starts: std::collections::VecDeque<u64> = std::collections::VecDeque::new();
+        let mut at_start = true;
+        while let Some(chunk) = log.next().await {
+            let chunk = chunk.map_err(|e| trouble(&e))?;
+            first.get_or_insert(chunk.offset);
+            for (i, byte) in chunk.bytes.iter().enumerate() {
+                if at_start {
+                    starts.push_back(chunk.offset + i as u64);
+                    if starts.len() as u64 > n {
+                        starts.pop_front();
+                    }
+                }
+                at_start = *byte == b'\n';
+            }
+            end = chunk.offset + chunk.bytes.len() as u64;
+        }
+        let first = first.unwrap_or(0);
+        if n == 0 {
+            return Ok(end);
+        }
+        let begins = starts.front().copied().unwrap_or(first);
+        // The first one found may be the rest of a line that began before.
+        if first == 0 || (starts.len() as u64 == n && begins > first) {
+            return Ok(begins);
+        }
+        room = room.saturating_mul(4);
+    }
+}
+
+type Tagged = (JobIx, Result<LogChunk, ClusterError>);
+type Merged = SelectAll<std::pin::Pin<Box<dyn Stream<Item = Tagged> + Send>>>;
+
+/// Follows the jobs until they have ended; those that wait join when they start.
+async fn follow(
+    cx: &Context<'_>,
+    args: &Args,
+    id: &crate::domain::ids::RunId,
+    jobs: &[JobIx],
+) -> Answer {
+    let mut interrupts = Interrupts::new()?;
+    let mut handle = cx.engine.open(id, Options::look()).await?;
+    let mut merged: Merged = SelectAll::new();
+    let mut waiting: BTreeSet<JobIx> = jobs.iter().copied().collect();
+    let mut lines: std::collections::BTreeMap<JobIx, Lines<'_>> =
+        jobs.iter().map(|ix| (*ix, Lines::new(cx.out, prefix(&handle.run, jobs, *ix)))).collect();
+    let mut interrupted = false;
+    loop {
+        join(cx, args, &handle, &mut waiting, &mut merged).await?;
+        if (waiting.is_empty() && merged.is_empty()) || cx.out.closed() {
+            break;
+        }
+        cx.out.flush();
+        tokio::select! {
+            Some((ix, chunk)) = merged.next(), if !merged.is_empty() => {
+                if let Some(lines) = lines.get_mut(&ix) {
+                    match chunk {
+                        Ok(chunk) => lines.take(&chunk.bytes),
+                        Err(e) => cx.out.warn(&e.to_string()),
+                    }
+                }
+            }
+            event = handle.next() => if event.is_none() { break },
+            _ = interrupts.next() => {
+                interrupted = true;
+                break;
+            }
+        }
+    }
+    for lines in lines.values_mut() {
+        lines.end();
+    }
+    handle.commands.send(Command::Detach { background: true });
+    Ok(if interrupted { Kind::Interrupted.exit_code() } else { 0 })
+}
+
+/// Opens the logs of jobs that have been sent since, and forgets those that will
+/// never be.
+async fn join(
+    cx: &Context<'_>,
+    args: &Args,
+    handle: &RunHandle,
+    waiting: &mut BTreeSet<JobIx>,
+    merged: &mut Merged,
+) -> Result<(), Report> {
+    let run = &handle.run;
+    let ready: Vec<JobIx> = waiting
+        .iter()
+        .copied()
+        .filter(|ix| {
+            run.job(*ix).is_none_or(|job| {
+                job.status.is_ended() || job.attempt().is_some_and(|a| a.remote_id.is_some())
+            })
+        })
+        .collect();
+    for ix in ready {
+        waiting.remove(&ix);
+        let from = match args.tail {
+            Some(n) => tail_start(cx, args, run, ix, n).await,
+            None => Ok(0),
+        };
+        let log = from.and_then(|from| {
+            let cursor = LogCursor::Offset(from);
+            cx.engine.logs(run, ix, args.attempt, stream_of(args), cursor, true)
+        });
+        match log {
+            Ok(log) => merged.push(Box::pin(log.map(move |chunk| (ix, chunk)))),
+            Err(report) => cx.out.warn(&report.message),
+        }
+    }
+    Ok(())
+}

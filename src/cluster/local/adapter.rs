@@ -1,0 +1,301 @@
+//! What the adapter does with the queue; everything here blocks on the disk.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, ErrorKind},
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use secrecy::SecretString;
+
+use super::{
+    EXECUTOR, devices, executor, files, has_jupyter,
+    launch_env::LaunchEnv,
+    observe::Seen,
+    queue::{EnqueueError, Root},
+    render, state, wake,
+    wire::{Incumbent, Settings, Summary},
+};
+use crate::{
+    cluster::{
+        ActOutcome, ClusterError, Found, KeyedJob, Observed, Outcome, Payload, Request, SiteFacts,
+        SubmitError, Watched,
+    },
+    config::LocalSettings,
+    domain::{
+        ids::{ClusterId, JobKey},
+        resources::Gpus,
+        run::Accepted,
+        site::{Capabilities, Capacity, ClusterKind},
+    },
+    procs, secrets,
+};
+
+/// How long a list of GPUs is believed.
+const DEVICES_AGE: Duration = Duration::from_mins(1);
+
+/// One queue, as a jobdeck process uses it.
+#[derive(Debug)]
+pub struct Local {
+    pub id: ClusterId,
+    pub capabilities: Capabilities,
+    pub root: Root,
+    settings: Settings,
+    exe: PathBuf,
+    seen: Mutex<Seen>,
+    gpus: Mutex<Option<(Instant, usize)>>,
+    /// When we last started an executor.
+    started: Mutex<Option<SystemTime>>,
+}
+
+impl Local {
+    pub fn new(id: ClusterId, settings: &LocalSettings, root: PathBuf, exe: PathBuf) -> Self {
+        let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        Self {
+            id,
+            capabilities: Capabilities::of(ClusterKind::Local),
+            root: Root::new(std::path::absolute(&root).unwrap_or(root)),
+            settings: Settings::of(settings, visible),
+            exe,
+            seen: Mutex::default(),
+            gpus: Mutex::default(),
+            started: Mutex::default(),
+        }
+    }
+
+    pub fn refused(&self, words: impl Into<String>) -> ClusterError {
+        ClusterError::Refused { cluster: self.id.clone(), words: words.into() }
+    }
+
+    fn disk(&self, error: &io::Error) -> ClusterError {
+        self.refused(format!("the queue in {} cannot be used: {error}", self.root.path().display()))
+    }
+
+    fn accepted(&self, key: &JobKey) -> Accepted {
+        Accepted {
+            remote_id: key.to_string(),
+            remote_name: None,
+            url: None,
+            log_path: Some(self.root.stdout(key).to_string_lossy().into_owned()),
+        }
+    }
+
+    fn executor_lives(&self) -> bool {
+        files::read_json::<Option<Incumbent>>(&self.root.incumbent())
+            .flatten()
+            .is_some_and(|incumbent| incumbent.process.is_alive())
+    }
+
+    /// Tells the executor that there is something for it, and starts one when
+    /// there is none.
+    fn call_executor(&self, byte: u8) -> Result<(), ClusterError> {
+        if self.executor_lives() {
+            // One that is only just starting looks at everything anyway.
+            wake::ring(&self.root.wake(), byte);
+            return Ok(());
+        }
+        self.start_executor()
+    }
+
+    fn start_executor(&self) -> Result<(), ClusterError> {
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
+        let args = [EXECUTOR.as_ref(), self.root.path().as_os_str()];
+        procs::spawn_detached(&self.exe, &args, &[])
+            .map(drop)
+            .map_err(|error| self.refused(format!("the local executor cannot be started: {error}")))
+    }
+
+    /// An executor that was killed while there was work is replaced. One that ends
+    /// as soon as it is started has left a word why.
+    fn revive(&self) -> Result<(), ClusterError> {
+        if !self.root.has_work() || self.executor_lives() {
+            return Ok(());
+        }
+        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let log = self.root.executor_log();
+        let complained = fs::metadata(&log).and_then(|m| m.modified()).ok();
+        if let (Some(started), Some(complained)) = (started, complained)
+            && complained >= started
+        {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let words = text.lines().last().unwrap_or("the local executor ended").to_owned();
+            return Err(self.refused(words));
+        }
+        self.start_executor()
+    }
+
+    pub fn submit(&self, request: &Request) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
+        let Payload::Command { files, .. } = &request.payload else {
+            let words = "a request for another kind of cluster".to_owned();
+            return Err(SubmitError::Unavailable(self.refused(words)));
+        };
+        let mut secrets: HashMap<String, SecretString> = HashMap::new();
+        let mut answer = Vec::with_capacity(request.jobs.len());
+        let mut lines = Vec::with_capacity(request.jobs.len());
+        for job in &request.jobs {
+            let outcome =
+                match (files.get(&render::file_name(job)), take_secrets(job, &mut secrets)) {
+                    (_, Err(words)) => Outcome::Rejected(words),
+                    (None, _) => Outcome::Rejected("it is not part of its own request".into()),
+                    (Some(line), Ok(())) => {
+                        lines.push((job.key.clone(), line.as_str()));
+                        Outcome::Accepted(self.accepted(&job.key))
+                    }
+                };
+            answer.push((job.key.clone(), outcome));
+        }
+        if lines.is_empty() {
+            return Ok(answer);
+        }
+        let unavailable = |error: io::Error| SubmitError::Unavailable(self.disk(&error));
+        self.root.create().map_err(unavailable)?;
+        if files::read_json::<Settings>(&self.root.settings()).as_ref() != Some(&self.settings) {
+            files::write_json(&self.root.settings(), &self.settings).map_err(unavailable)?;
+        }
+        self.root.enqueue(&lines, &LaunchEnv::capture(secrets)).map_err(|error| match error {
+            EnqueueError::Nothing(error) => unavailable(error),
+            EnqueueError::Perhaps(error) => SubmitError::Unknown(self.disk(&error)),
+        })?;
+        // They are queued, whatever becomes of the executor: the next look at them
+        // starts one, or says why it cannot.
+        let _ = self.call_executor(executor::REQUEST);
+        Ok(answer)
+    }
+
+    pub fn find(&self, keys: &[JobKey]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
+        if self.root.requests().exists() {
+            // A submission that is under way ends first; one that was killed is completed.
+            let disk = |error| self.disk(&error);
+            let _submit = self.root.lock_submit().map_err(disk)?;
+            self.root.complete_unfinished().map_err(disk)?;
+        }
+        self.revive()?;
+        let find = |key: &JobKey| {
+            let there = self.root.job(key).exists();
+            if there { Found::Present(self.accepted(key)) } else { Found::Absent }
+        };
+        Ok(keys.iter().map(|key| (key.clone(), find(key))).collect())
+    }
+
+    pub fn observe(&self, jobs: &[Watched]) -> Result<Vec<Observed>, ClusterError> {
+        self.revive()?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.look(&self.root, jobs).map_err(|error| self.disk(&error))
+    }
+
+    pub fn cancel(&self, jobs: &[JobKey]) -> Result<Vec<ActOutcome>, ClusterError> {
+        let disk = |error| self.disk(&error);
+        let mut answer = Vec::with_capacity(jobs.len());
+        let mut asked = false;
+        if self.root.requests().exists() {
+            // An executor that is about to leave sees the wish, or is gone before it.
+            let _submit = self.root.lock_submit().map_err(disk)?;
+            for key in jobs {
+                let state = state::read(&self.root.state(key)).map_err(disk)?;
+                let result = if state.is_some_and(|s| s.end.is_some()) {
+                    Ok(())
+                } else if self.root.job(key).exists() {
+                    asked = true;
+                    fs::write(self.root.cancel(key), []).map_err(|e| self.disk(&e).to_string())
+                } else {
+                    Err("no such job".to_owned())
+                };
+                answer.push(ActOutcome { key: key.clone(), result });
+            }
+        } else {
+            let unknown =
+                |key: &JobKey| ActOutcome { key: key.clone(), result: Err("no such job".into()) };
+            answer.extend(jobs.iter().map(unknown));
+        }
+        if asked {
+            self.call_executor(executor::CANCEL)?;
+        }
+        Ok(answer)
+    }
+
+    pub fn capacity(&self) -> Result<Capacity, ClusterError> {
+        self.revive()?;
+        let working = self.executor_lives();
+        let summary: Summary = if working {
+            files::read_json(&self.root.summary()).unwrap_or_default()
+        } else {
+            Summary::default()
+        };
+        let gpus_total =
+            summary.gpus_total.unwrap_or_else(|| Gpus::whole(self.count_gpus() as u64));
+        let milli_total = devices::milli_cpus(&self.settings);
+        let cores = |milli: u64| milli as f64 / 1000.0;
+        let milli_free = if working { summary.milli_cpus_free } else { milli_total };
+        Ok(Capacity {
+            gpus_total: Some(gpus_total),
+            gpus_free: Some(summary.gpus_free.unwrap_or(gpus_total)),
+            cpus_total: Some(cores(milli_total)),
+            cpus_free: Some(cores(milli_free)),
+            memory_total: memory_total(),
+            gpus_per_node: Some(gpus_total),
+            queue: Some(summary.waiting),
+            running: Some(summary.running),
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+        })
+    }
+
+    fn count_gpus(&self) -> usize {
+        let mut known = self.gpus.lock().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some((at, count)) if at.elapsed() < DEVICES_AGE => count,
+            _ => {
+                let count = devices::slots(&self.settings).len();
+                *known = Some((Instant::now(), count));
+                count
+            }
+        }
+    }
+
+    /// Removes the folders of jobs that have ended; others are left alone.
+    pub fn clean(&self, jobs: &[JobKey]) -> Result<(), ClusterError> {
+        for key in jobs {
+            let disk = |error| self.disk(&error);
+            let ended =
+                state::read(&self.root.state(key)).map_err(disk)?.is_some_and(|s| s.end.is_some());
+            if !ended {
+                continue;
+            }
+            match fs::remove_dir_all(self.root.job(key)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.disk(&error)),
+                _ => self.seen.lock().unwrap_or_else(PoisonError::into_inner).forget(key),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is learned of this machine.
+pub fn site_facts() -> SiteFacts {
+    let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    let mut facts = SiteFacts { version, ..SiteFacts::default() };
+    facts.details.insert(render::HAS_JUPYTER.into(), has_jupyter().into());
+    facts
+}
+
+/// Resolves what the job's environment refers to; each reference once a request.
+fn take_secrets(job: &KeyedJob, known: &mut HashMap<String, SecretString>) -> Result<(), String> {
+    let spec = job.spec.filled(&job.key.run, job.key.attempt);
+    for reference in spec.env.values().filter(|value| secrets::is_reference(value)) {
+        if !known.contains_key(reference) {
+            let value = secrets::resolve(reference).map_err(|error| error.to_string())?;
+            known.insert(reference.clone(), value);
+        }
+    }
+    Ok(())
+}
+
+/// Memory of this machine in bytes, where the system tells.
+fn memory_total() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}

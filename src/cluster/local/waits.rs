@@ -1,0 +1,283 @@
+//! Why a job in the queue has not started yet, in words for its row.
+//!
+//! The executor knows, but is not asked: what it goes by lies on disk, and what it
+//! has to spare is in its summary. So this is an explanation, not a promise.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+};
+
+use super::{
+    index::{self, Standing},
+    map,
+    queue::Root,
+    slots::Need,
+    wire::{After, QueuedBrief, Summary},
+};
+use crate::domain::{
+    ids::{JobKey, RunId},
+    job::DependencyCondition,
+    resources::Gpus,
+    run::JobFacts,
+};
+
+/// What is known of one waiting job.
+#[derive(Debug)]
+struct Waiting {
+    request: u64,
+    name: Box<str>,
+    need: Need,
+    run_limit: Option<u32>,
+    after: Box<[After]>,
+    /// Awaited jobs, in order, that are known to be well.
+    met: usize,
+}
+
+/// The waiting jobs of all requests that were read.
+#[derive(Debug, Default)]
+pub struct Waits {
+    jobs: HashMap<JobKey, Waiting>,
+    read: BTreeSet<u64>,
+}
+
+/// What the words are made from, besides the job itself.
+pub struct View<'a> {
+    pub summary: &'a Summary,
+    /// Jobs of a run that run now.
+    pub running: &'a dyn Fn(&RunId) -> u32,
+    pub standing: &'a dyn Fn(&JobKey) -> Standing,
+    /// What a job that has been started is called.
+    pub name: &'a dyn Fn(&JobKey) -> Option<String>,
+}
+
+/// The dependency that holds a job up.
+enum Hindrance {
+    Live(JobKey),
+    Unknown(JobKey),
+    /// The executor is about to end the job.
+    Broken(String),
+}
+
+impl Waits {
+    /// Reads requests that have come, forgets those that are done.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn refresh(&mut self, root: &Root) -> io::Result<()> {
+        let present: BTreeSet<u64> = root.list_requests()?.into_iter().collect();
+        if self.read.iter().any(|number| !present.contains(number)) {
+            self.jobs.retain(|_, job| present.contains(&job.request));
+            self.read.retain(|number| present.contains(number));
+        }
+        for number in present {
+            if self.read.contains(&number) {
+                continue;
+            }
+            let jobs = &mut self.jobs;
+            let read = root.read_request(number, |at| {
+                jobs.insert(at.brief.key.clone(), Waiting::of(number, at.brief));
+            });
+            match read {
+                // It was done with just now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => {
+                    other?;
+                    self.read.insert(number);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn knows(&self, key: &JobKey) -> bool {
+        self.jobs.contains_key(key)
+    }
+
+    /// What a waiting job is called.
+    pub fn name(&self, key: &JobKey) -> Option<&str> {
+        self.jobs.get(key).map(|job| &*job.name)
+    }
+
+    /// A waiting job with the reason why.
+    pub fn explain(&mut self, key: &JobKey, view: &View<'_>) -> JobFacts {
+        let Some(waiting) = self.jobs.get_mut(key) else {
+            return map::queued("queued on this machine", false);
+        };
+        match waiting.dependency(view) {
+            Some(Hindrance::Broken(words)) => map::queued(&words, false),
+            Some(Hindrance::Unknown(other)) => {
+                let words = format!("waits for {other}, which was never queued here; cancel it");
+                map::queued(&words, true)
+            }
+            Some(Hindrance::Live(other)) => {
+                let name = self.name(&other).map(str::to_owned).or_else(|| (view.name)(&other));
+                let name = name.unwrap_or_else(|| other.to_string());
+                map::queued(&format!("waits for {name}"), false)
+            }
+            None => waiting.limit_or_room(key, view),
+        }
+    }
+}
+
+impl Waiting {
+    fn of(request: u64, brief: QueuedBrief) -> Self {
+        Self {
+            request,
+            name: brief.name,
+            need: index::need(brief.gpus, brief.replicas, brief.cpus, brief.exclusive),
+            run_limit: brief.run_limit,
+            after: brief.after.into_boxed_slice(),
+            met: 0,
+        }
+    }
+
+    fn limit_or_room(&self, key: &JobKey, view: &View<'_>) -> JobFacts {
+        if let Some(limit) = self.run_limit
+            && (view.running)(&key.run) >= limit
+        {
+            return map::queued(&format!("its run may have {limit} running at once"), false);
+        }
+        self.room(view.summary)
+    }
+
+    /// The first job it waits for. All that have ended meanwhile are passed, and
+    /// never looked at again.
+    fn dependency(&mut self, view: &View<'_>) -> Option<Hindrance> {
+        let ahead = self.after.iter().flat_map(|a| a.keys().map(|key| (key, a.condition)));
+        let mut found = None;
+        let mut passed = 0;
+        for (key, condition) in ahead.skip(self.met) {
+            found = match ((view.standing)(&key), condition) {
+                (Standing::Succeeded, _) | (Standing::Ended(_), DependencyCondition::Ended) => {
+                    passed += 1;
+                    continue;
+                }
+                (Standing::Live, _) => Some(Hindrance::Live(key)),
+                (Standing::Unknown, _) => Some(Hindrance::Unknown(key)),
+                (Standing::Ended(words), DependencyCondition::Succeeded) => {
+                    Some(Hindrance::Broken(words))
+                }
+            };
+            break;
+        }
+        self.met += passed;
+        found
+    }
+
+    fn room(&self, has: &Summary) -> JobFacts {
+        let wanted = self.need.gpus.times(u64::from(self.need.replicas));
+        if let (Some(total), Some(free)) = (has.gpus_total, has.gpus_free)
+            && self.need.uses_gpus()
+        {
+            if wanted > total {
+                let words = format!(
+                    "needs {}, this machine has {total}; cancel it, or configure more",
+                    gpus(wanted)
+                );
+                return map::queued(&words, true);
+            }
+            if wanted > free {
+                return map::queued(&format!("waits for {}, {free} free", gpus(wanted)), false);
+            }
+        }
+        if self.need.exclusive && has.running > 0 {
+            return map::queued("waits to have the machine for itself", false);
+        }
+        if self.need.milli_cpus.min(has.milli_cpus_total) > has.milli_cpus_free {
+            let words = match self.need.milli_cpus.div_ceil(1000) {
+                1 => "waits for a free core".to_owned(),
+                cores => format!("waits for {cores} free cores"),
+            };
+            return map::queued(&words, false);
+        }
+        map::queued("waits for its turn", false)
+    }
+}
+
+fn gpus(amount: Gpus) -> String {
+    if amount == Gpus::whole(1) { "1 GPU".into() } else { format!("{amount} GPUs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(job: u32) -> JobKey {
+        format!("jd-r-{job}-1").parse().unwrap()
+    }
+
+    fn waits(gpus: &str, run_limit: Option<u32>, after: Vec<After>) -> Waits {
+        let brief = QueuedBrief {
+            key: key(1),
+            name: "one".into(),
+            gpus: gpus.parse().unwrap(),
+            replicas: 1,
+            cpus: 1.0,
+            exclusive: false,
+            run_limit,
+            after,
+        };
+        let jobs = [(key(1), Waiting::of(1, brief))].into();
+        Waits { jobs, read: BTreeSet::new() }
+    }
+
+    fn explained(
+        waits: &mut Waits,
+        running: u32,
+        standing: &dyn Fn(&JobKey) -> Standing,
+    ) -> (String, bool) {
+        let summary = Summary {
+            gpus_total: Some(Gpus::whole(2)),
+            gpus_free: Some(Gpus::whole(1)),
+            milli_cpus_total: 2000,
+            milli_cpus_free: 500,
+            waiting: 1,
+            running: 1,
+        };
+        let view = View {
+            summary: &summary,
+            running: &|_| running,
+            standing,
+            name: &|key| Some(format!("job {key}")),
+        };
+        let facts = waits.explain(&key(1), &view);
+        (facts.reason.unwrap(), facts.blocked)
+    }
+
+    #[test]
+    fn each_kind_of_waiting_has_its_words() {
+        let live = |_: &JobKey| Standing::Live;
+        for (gpus, limit, running, words, blocked) in [
+            ("2", None, 0, "waits for 2 GPUs, 1 free", false),
+            ("3", None, 0, "needs 3 GPUs, this machine has 2; cancel it, or configure more", true),
+            ("0", None, 0, "waits for a free core", false),
+            ("0", Some(3), 3, "its run may have 3 running at once", false),
+        ] {
+            let said = explained(&mut waits(gpus, limit, Vec::new()), running, &live);
+            assert_eq!(said, (words.to_owned(), blocked));
+        }
+    }
+
+    #[test]
+    fn the_first_unfinished_dependency_is_named_and_finished_ones_are_not_asked_again() {
+        let after = |first, last| After {
+            run: RunId::new("r").unwrap(),
+            jobs: (first, last),
+            attempt: 1,
+            condition: DependencyCondition::Succeeded,
+        };
+        let mut waits = waits("0", None, vec![after(2, 4)]);
+        let looks = std::cell::Cell::new(0);
+        let standing = |k: &JobKey| {
+            looks.set(looks.get() + 1);
+            if *k == key(4) { Standing::Live } else { Standing::Succeeded }
+        };
+        for _ in 0..2 {
+            assert_eq!(explained(&mut waits, 0, &standing).0, "waits for job jd-r-4-1");
+        }
+        assert_eq!(looks.get(), 4);
+        let (words, blocked) = explained(&mut waits, 0, &|_| Standing::Unknown);
+        assert!(blocked && words.contains("never queued here"), "{words}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Who must stay awake, and until when, for a plan to be carried out.
+
+use super::{
+    ids::ClusterId,
+    plan::Plan,
+    site::{Capabilities, ClusterKind},
+};
+
+/// What a plan leaves to this machine after it was submitted; a sentence for each
+/// group of clusters, lower case, without a full stop. `kind`: of a configured
+/// cluster.
+pub fn who(plan: &Plan, kind: impl Fn(&ClusterId) -> Option<ClusterKind>) -> Vec<String> {
+    let mut local = false;
+    let mut themselves: Vec<&str> = Vec::new();
+    let mut fed: Vec<&str> = Vec::new();
+    let mut seen: Vec<(&ClusterId, bool)> = Vec::new();
+    for job in plan.jobs.iter().filter(|job| job.action.sends()) {
+        let Some(id) = &job.cluster else {
+            if !fed.contains(&"auto") {
+                fed.push("auto");
+            }
+            continue;
+        };
+        let waits = !job.depends_on.is_empty();
+        if seen.contains(&(id, waits)) {
+            continue;
+        }
+        seen.push((id, waits));
+        let Some(kind) = kind(id) else { continue };
+        let can = Capabilities::of(kind);
+        let held = can.queue
+            && (can.dependencies || !waits)
+            && (can.run_limit || plan.head.max_concurrent.is_none())
+            && plan.head.max_failures.is_none();
+        if kind == ClusterKind::Local {
+            local = true;
+        } else if !held {
+            fed.push(id.as_str());
+        } else if !themselves.contains(&id.as_str()) {
+            themselves.push(id.as_str());
+        }
+    }
+    fed.dedup();
+    themselves.retain(|name| !fed.contains(name));
+    let mut lines = Vec::new();
+    if local {
+        lines.push("this machine, until its jobs end; jobdeck may be closed".to_owned());
+    }
+    if !fed.is_empty() {
+        let names = fed.join(", ");
+        lines.push(format!(
+            "this machine, until the last job is sent to {names}; jobdeck may be closed"
+        ));
+    }
+    if !themselves.is_empty() {
+        let names = themselves.join(", ");
+        let hold = if themselves.len() == 1 { "holds its" } else { "hold their" };
+        lines.push(format!("nobody for {names}: it {hold} jobs itself, close the laptop"));
+    }
+    lines
+}

@@ -1,0 +1,384 @@
+//! What may be sent now, and what never will be: the rules of a batch, pure.
+//!
+//! Dependencies, `max_concurrent`, `max_failures`, `continue_on_error` and the
+//! hold all meet here. Where a cluster can keep a rule itself it is handed over
+//! with the job, so that nobody has to stay awake for it; where that would not be
+//! sound the rule is kept here and the job waits.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+
+use super::{Run, RunJob};
+use crate::domain::{
+    ids::{ClusterId, JobIx, JobKey},
+    job::{Candidate, ClusterChoice, DependencyCondition},
+    resources::Gpus,
+    site::Capabilities,
+    status::{Cause, Status},
+};
+
+/// What a cluster without a queue of its own can still take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Room {
+    pub gpus: Gpus,
+    /// `None`: not told, does not limit.
+    pub cpus: Option<f64>,
+}
+
+/// One cluster as the rules see it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub capabilities: Capabilities,
+    /// Jobs it may be sent now; 0 while it does not answer or is busy with ours.
+    pub take: usize,
+    /// Only asked of a cluster without a queue; `None`: not known, nothing is sent.
+    pub room: Option<Room>,
+}
+
+/// The enabled clusters, in the order of the configuration.
+pub type Sites = IndexMap<ClusterId, Site>;
+
+/// A job that may be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sendable {
+    pub job: JobIx,
+    pub attempt: u32,
+    pub cluster: ClusterId,
+    /// Handed to the cluster to wait for.
+    pub after: Vec<(JobKey, DependencyCondition)>,
+    /// Handed to the cluster to keep.
+    pub run_limit: Option<u32>,
+}
+
+/// The answer; every list in batch order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ready {
+    pub send: Vec<Sendable>,
+    /// Will not be sent, with cause and reason.
+    pub never: Vec<(JobIx, Cause, String)>,
+    /// What stood in their way is gone: they wait again.
+    pub revive: Vec<JobIx>,
+    /// The run must be held, for this reason.
+    pub hold: Option<String>,
+}
+
+/// A job that has run this long is taken to be well, for `max_failures`.
+const PROVEN_SECS: i64 = 60;
+
+enum Dependencies {
+    Met,
+    /// Handed to the cluster.
+    Handed(Vec<(JobKey, DependencyCondition)>),
+    Wait,
+    Unmet(String),
+}
+
+/// Whether the cluster can be trusted with a run's `max_concurrent`: all jobs
+/// that are sent go to that one cluster, and it keeps such limits.
+fn keeps_run_limit(run: &Run, sites: &Sites) -> bool {
+    let mut clusters = run.jobs.iter().filter(|j| j.action.sends()).map(|j| j.cluster.as_ref());
+    let Some(Some(first)) = clusters.next() else { return false };
+    sites.get(first).is_some_and(|site| site.capabilities.run_limit)
+        && clusters.all(|c| c == Some(first))
+}
+
+/// What to send now, and what the rules say of the rest. With `only_asked` just
+/// what a person asked for by a retry is sent, as in a held run.
+pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Ready {
+    let mut answer = Ready::default();
+    let revivable = run.has_dependencies && run.count(Status::NotSubmitted) > 0;
+    if run.count(Status::Waiting) == 0 && !revivable {
+        return answer;
+    }
+    let stop = run.refused_and_stops();
+    let failed = run.failures().saturating_sub(run.failures_forgiven);
+    let budget = run.head.max_failures.map(|max| (max as usize).saturating_sub(failed));
+    if budget == Some(0) && run.held.is_none() && run.count(Status::Waiting) > 0 {
+        answer.hold = Some(format!(
+            "{failed} {}job{} failed, `max_failures` is {}",
+            if run.failures_forgiven > 0 { "more " } else { "" },
+            if failed == 1 { "" } else { "s" },
+            run.head.max_failures.unwrap_or_default()
+        ));
+    }
+    let sends_all = !only_asked && run.held.is_none() && answer.hold.is_none();
+
+    // With `max_failures` only as many unproven jobs are under way as may still
+    // fail, plus one for each that went well: a batch that fails does so early,
+    // and one that runs well is soon at full width.
+    let mut wave = budget.map(|left| {
+        let proven = |j: &&RunJob| {
+            j.attempt().and_then(|a| a.started_at).is_some_and(|t| {
+                j.status == Status::Running && now.duration_since(t).as_secs() >= PROVEN_SECS
+            })
+        };
+        let live = run.live();
+        let well = run.jobs.iter().filter(proven).count();
+        (left + run.count(Status::Succeeded)).saturating_sub(live.saturating_sub(well))
+    });
+    let handed_limit = run.head.max_concurrent.filter(|_| keeps_run_limit(run, sites));
+    let mut width = match (run.head.max_concurrent, handed_limit) {
+        (Some(max), None) => Some((max as usize).saturating_sub(run.live())),
+        _ => None,
+    };
+    let mut places = Places::new(sites);
+    // Without rules that judge every row it is enough to go on until nothing more
+    // can be sent.
+    let judges_all = stop || run.has_dependencies;
+
+    for (ix, job) in (0..).map(JobIx).zip(&run.jobs) {
+        let full = wave == Some(0) || width == Some(0) || places.full();
+        if full && !judges_all {
+            break;
+        }
+        match job.status {
+            Status::NotSubmitted if job.cause == Some(Cause::Dependency) => {
+                if matches!(run.dependencies(job, sites), Dependencies::Met) {
+                    answer.revive.push(ix);
+                }
+                continue;
+            }
+            Status::Waiting if job.action.sends() => {}
+            _ => continue,
+        }
+        if stop {
+            answer.never.push((
+                ix,
+                Cause::Rejected,
+                "an earlier job was refused and `continue_on_error` is false".to_owned(),
+            ));
+            continue;
+        }
+        let after = match run.dependencies(job, sites) {
+            Dependencies::Met => Vec::new(),
+            Dependencies::Handed(after) => after,
+            Dependencies::Wait => continue,
+            Dependencies::Unmet(why) => {
+                answer.never.push((ix, Cause::Dependency, why));
+                continue;
+            }
+        };
+        let sends = sends_all || job.attempt().is_some_and(|a| a.asked);
+        if !sends || full {
+            continue;
+        }
+        let Some(cluster) = places.take(job) else { continue };
+        for left in [&mut wave, &mut width].into_iter().flatten() {
+            *left -= 1;
+        }
+        answer.send.push(Sendable {
+            job: ix,
+            attempt: job.next_attempt(),
+            cluster,
+            after,
+            run_limit: handed_limit,
+        });
+    }
+    answer
+}
+
+/// What is left to take while jobs are handed out.
+struct Places<'a> {
+    sites: &'a Sites,
+    left: IndexMap<&'a ClusterId, (usize, Option<Room>)>,
+}
+
+impl<'a> Places<'a> {
+    fn new(sites: &'a Sites) -> Self {
+        Self { sites, left: sites.iter().map(|(id, s)| (id, (s.take, s.room))).collect() }
+    }
+
+    fn full(&self) -> bool {
+        self.left.values().all(|(take, _)| *take == 0)
+    }
+
+    /// The cluster a job goes to now.
+    fn take(&mut self, job: &RunJob) -> Option<ClusterId> {
+        if let Some(cluster) = &job.cluster {
+            return self.fits(cluster, job);
+        }
+        let sites = self.sites;
+        let any = |this: &mut Self| sites.keys().find_map(|id| this.fits(id, job));
+        let ClusterChoice::Listed(candidates) = &job.spec.cluster else { return any(self) };
+        candidates.iter().find_map(|candidate| match candidate {
+            Candidate::Named(id) => self.fits(id, job),
+            Candidate::Auto => any(self),
+        })
+    }
+
+    fn fits(&mut self, id: &ClusterId, job: &RunJob) -> Option<ClusterId> {
+        let (take, room) = self.left.get_mut(id)?;
+        if *take == 0 {
+            return None;
+        }
+        if !self.sites.get(id)?.capabilities.queue {
+            let room = room.as_mut()?;
+            let cpus = job.spec_now().cpus.unwrap_or(1.0) * f64::from(job.replicas);
+            if job.total_gpus > room.gpus || room.cpus.is_some_and(|free| cpus > free) {
+                return None;
+            }
+            room.gpus = room.gpus.saturating_sub(job.total_gpus);
+            room.cpus = room.cpus.map(|free| free - cpus);
+        }
+        *take -= 1;
+        Some(id.clone())
+    }
+}
+
+impl Run {
+    /// Jobs under way.
+    fn live(&self) -> usize {
+        self.counts.iter().filter(|(s, _)| s.is_live()).map(|(_, n)| *n).sum()
+    }
+
+    /// `continue_on_error: false`, and a job was refused that nobody tried again.
+    fn refused_and_stops(&self) -> bool {
+        !self.head.continue_on_error && self.count(Status::Rejected) > 0
+    }
+
+    fn dependencies(&self, job: &RunJob, sites: &Sites) -> Dependencies {
+        let mut handed = Vec::new();
+        let mut wait = false;
+        for (on, condition) in job.depends_on.iter() {
+            let Some(parent) = self.job(*on) else { continue };
+            let met = match condition {
+                DependencyCondition::Succeeded => parent.status == Status::Succeeded,
+                // What will not be sent never ends; it counts as ended all the same.
+                DependencyCondition::Ended => parent.status.is_ended(),
+            };
+            if met {
+                continue;
+            }
+            // An end that `max_retries` will still try to mend is no end yet.
+            if parent.status.is_ended() && !self.will_retry(parent) {
+                return Dependencies::Unmet(format!(
+                    "{} {}",
+                    parent.spec.name,
+                    match parent.status {
+                        Status::NotSubmitted => "was not submitted",
+                        Status::Rejected => "was rejected",
+                        Status::Lost => "is lost",
+                        Status::Stopped => "was stopped",
+                        _ => "failed",
+                    }
+                ));
+            }
+            match self.hand_over(job, *on, parent, sites) {
+                Some(key) => handed.push((key, *condition)),
+                None => wait = true,
+            }
+        }
+        match (wait, handed.is_empty()) {
+            (true, _) => Dependencies::Wait,
+            (false, true) => Dependencies::Met,
+            (false, false) => Dependencies::Handed(handed),
+        }
+    }
+
+    /// A dependency can be the cluster's own affair when both jobs go there, the
+    /// parent is known there under its last key, and nothing here could still
+    /// change what is to be sent.
+    fn hand_over(&self, job: &RunJob, on: JobIx, parent: &RunJob, sites: &Sites) -> Option<JobKey> {
+        let cluster = job.cluster.as_ref()?;
+        let native = sites.get(cluster).is_some_and(|s| s.capabilities.dependencies);
+        let sound = parent.cluster.as_ref() == Some(cluster)
+            && parent.action.sends()
+            && parent.spec_now().max_retries == 0
+            && self.head.max_failures.is_none()
+            && matches!(parent.status, Status::Pending | Status::Running);
+        (native && sound).then(|| self.key(on, parent.attempt().map_or(1, |a| a.number)))
+    }
+
+    /// `max_retries` will open another attempt for it.
+    pub fn will_retry(&self, job: &RunJob) -> bool {
+        job.action.sends()
+            && matches!(job.status, Status::Failed | Status::Lost | Status::Rejected)
+            && job.cause.is_some_and(Cause::is_retried_automatically)
+            && job.automatic_retries < job.spec_now().max_retries
+    }
+
+    /// `max_retries` could still open another attempt, should the job fail.
+    fn might_retry(job: &RunJob) -> bool {
+        job.action.sends()
+            && job.status.is_live()
+            && job.automatic_retries < job.spec_now().max_retries
+    }
+
+    /// Somebody must carry this run on: there is something to send, to look up or
+    /// to try again. A held run needs nobody.
+    pub fn needs_conductor(&self) -> bool {
+        if self.count(Status::Unknown) + self.count(Status::Submitting) > 0 {
+            return true;
+        }
+        if self
+            .jobs
+            .iter()
+            .any(|j| j.status == Status::Waiting && j.attempt().is_some_and(|a| a.asked))
+        {
+            return true;
+        }
+        self.held.is_none()
+            && (self
+                .jobs
+                .iter()
+                .any(|j| j.status == Status::Waiting || self.will_retry(j) || Self::might_retry(j))
+                || self.may_revive())
+    }
+
+    /// A dependent that was given up may still be wanted, because what it waits
+    /// for is being tried again.
+    fn may_revive(&self) -> bool {
+        self.count(Status::NotSubmitted) > 0
+            && self.jobs.iter().any(|j| {
+                j.status == Status::NotSubmitted
+                    && j.cause == Some(Cause::Dependency)
+                    && j.depends_on.iter().all(|(on, _)| {
+                        self.job(*on)
+                            .is_some_and(|p| p.status == Status::Succeeded || !p.status.is_ended())
+                    })
+            })
+    }
+
+    /// Why a row is in the state it is, in words for people; for a waiting row
+    /// what it waits for.
+    pub fn reason(&self, job: JobIx) -> Option<Arc<str>> {
+        let row = self.job(job)?;
+        if row.status != Status::Waiting {
+            return match (row.cancel_asked, &row.reason) {
+                (true, None) => Some("cancel asked".into()),
+                (true, Some(why)) => Some(format!("cancel asked; {why}").into()),
+                (false, why) => why.clone(),
+            };
+        }
+        if let Some(why) = &self.held
+            && !row.attempt().is_some_and(|a| a.asked)
+        {
+            return Some(format!("held: {why}").into());
+        }
+        let open: Vec<&str> = row
+            .depends_on
+            .iter()
+            .filter_map(|(on, _)| self.job(*on))
+            .filter(|p| !p.status.is_ended())
+            .map(|p| p.spec.name.as_str())
+            .collect();
+        match open.as_slice() {
+            [] => {}
+            [one] => return Some(format!("waits for {one}").into()),
+            [one, rest @ ..] => {
+                return Some(format!("waits for {one} and {} more", rest.len()).into());
+            }
+        }
+        if row.reason.is_some() {
+            return row.reason.clone();
+        }
+        match self.head.max_concurrent {
+            Some(max) if self.live() >= max as usize => {
+                Some(format!("at most {max} of the batch at once").into())
+            }
+            _ => Some("to be sent".into()),
+        }
+    }
+}

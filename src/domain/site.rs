@@ -1,0 +1,219 @@
+//! What is known of a cluster when planning: what its kind can do, what the
+//! configuration allows, and what it last said it has.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ids::ClusterId, job::JobType, resources::Gpus};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterKind {
+    Local,
+    Slurm,
+    Ray,
+    Runai,
+    RunaiKube,
+    Dshpc,
+}
+
+impl ClusterKind {
+    pub const ALL: [Self; 6] =
+        [Self::Local, Self::Slurm, Self::Ray, Self::Runai, Self::RunaiKube, Self::Dshpc];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Slurm => "slurm",
+            Self::Ray => "ray",
+            Self::Runai => "runai",
+            Self::RunaiKube => "runai-kube",
+            Self::Dshpc => "dshpc",
+        }
+    }
+}
+
+/// What a kind of cluster can do; constant per adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    pub job_types: BTreeSet<JobType>,
+    /// GPU fractions below one.
+    pub gpu_fractions: bool,
+    /// Has a queue of its own: jobs may be sent before they fit.
+    pub queue: bool,
+    /// Holds dependencies between jobs of one run itself.
+    pub dependencies: bool,
+    /// Holds `max_concurrent` of a run itself.
+    pub run_limit: bool,
+    pub needs_image: bool,
+    pub uses_image: bool,
+    pub needs_project: bool,
+    pub needs_command: bool,
+    /// `max_batch`-style bounds of the protocol: jobs in one request.
+    pub jobs_per_request: usize,
+    /// Requests that may be under way at once.
+    pub concurrency: usize,
+    /// Looks after a lost answer before a job may be sent again, and seconds
+    /// between them.
+    pub absent_looks: u32,
+    pub absent_spacing_secs: u64,
+    /// Distributed jobs have a master beside the workers.
+    pub adds_master: bool,
+    pub logs: bool,
+    pub suspend: bool,
+    /// Shortest sensible time between polls, in milliseconds.
+    pub min_interval_ms: u64,
+}
+
+impl Capabilities {
+    /// What every cluster of this kind can do.
+    pub fn of(kind: ClusterKind) -> Self {
+        use JobType::{Distributed, Method, Training, Workspace};
+        let base = Self {
+            job_types: [Training, Distributed, Workspace].into(),
+            gpu_fractions: false,
+            queue: true,
+            dependencies: false,
+            run_limit: false,
+            needs_image: false,
+            uses_image: false,
+            needs_project: false,
+            needs_command: true,
+            jobs_per_request: 1,
+            concurrency: 4,
+            absent_looks: 1,
+            absent_spacing_secs: 0,
+            adds_master: false,
+            logs: true,
+            suspend: false,
+            min_interval_ms: 3_000,
+        };
+        match kind {
+            ClusterKind::Local => Self {
+                gpu_fractions: true,
+                dependencies: true,
+                run_limit: true,
+                jobs_per_request: 1_000,
+                concurrency: 1,
+                min_interval_ms: 250,
+                ..base
+            },
+            ClusterKind::Slurm => Self {
+                dependencies: true,
+                run_limit: true,
+                jobs_per_request: 1_000,
+                concurrency: 1,
+                absent_looks: 2,
+                absent_spacing_secs: 15,
+                suspend: true,
+                min_interval_ms: 5_000,
+                ..base
+            },
+            ClusterKind::Ray => Self {
+                job_types: [Training, Distributed].into(),
+                gpu_fractions: true,
+                queue: false,
+                absent_looks: 2,
+                absent_spacing_secs: 5,
+                ..base
+            },
+            ClusterKind::Runai | ClusterKind::RunaiKube => Self {
+                gpu_fractions: true,
+                needs_image: true,
+                uses_image: true,
+                needs_project: true,
+                needs_command: false,
+                absent_looks: 2,
+                absent_spacing_secs: 5,
+                adds_master: true,
+                suspend: true,
+                ..base
+            },
+            ClusterKind::Dshpc => Self {
+                job_types: [Method].into(),
+                needs_command: false,
+                jobs_per_request: 1_000,
+                concurrency: 1,
+                absent_looks: 2,
+                absent_spacing_secs: 5,
+                logs: false,
+                ..base
+            },
+        }
+    }
+}
+
+/// Bounds from the configuration; what is `None` does not limit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    pub max_batch_size: Option<u64>,
+    /// Per worker for distributed jobs.
+    pub max_gpus_per_job: Option<Gpus>,
+    /// `None` or a list holding `*`: all.
+    pub allowed_projects: Option<Vec<String>>,
+    /// These two only spare the question of `submit` on a terminal.
+    pub require_confirmation: Option<bool>,
+    pub dry_run_default: Option<bool>,
+}
+
+/// What a cluster has, now and in all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capacity {
+    pub gpus_total: Option<Gpus>,
+    pub gpus_free: Option<Gpus>,
+    pub cpus_total: Option<f64>,
+    pub cpus_free: Option<f64>,
+    pub memory_total: Option<u64>,
+    /// Most GPUs that one replica can get (one node); `None`: unknown.
+    pub gpus_per_node: Option<Gpus>,
+    /// Jobs waiting there, ours and others'.
+    pub queue: Option<u64>,
+    pub running: Option<u64>,
+    pub version: Option<String>,
+}
+
+/// Everything the pure planner may know of one configured cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClusterView {
+    pub id: ClusterId,
+    pub kind: ClusterKind,
+    pub enabled: bool,
+    pub tags: Vec<String>,
+    pub capabilities: Capabilities,
+    pub limits: Limits,
+    /// What was last learned, and when.
+    pub capacity: Option<(Timestamp, Capacity)>,
+    /// Known projects, where the kind lists them; empty: unknown.
+    pub projects: Vec<String>,
+    /// This build can drive its kind; else it is known by name only.
+    pub drivable: bool,
+    /// Jobs run on another machine, where local paths mean nothing.
+    pub remote: bool,
+    /// `jupyter` is on the PATH there; `None`: not known.
+    pub has_jupyter: Option<bool>,
+}
+
+impl ClusterView {
+    /// A cluster of which nothing is known but its kind.
+    pub fn new(id: ClusterId, kind: ClusterKind) -> Self {
+        Self {
+            id,
+            kind,
+            enabled: true,
+            tags: Vec::new(),
+            capabilities: Capabilities::of(kind),
+            limits: Limits::default(),
+            capacity: None,
+            projects: Vec::new(),
+            drivable: true,
+            remote: kind != ClusterKind::Local,
+            has_jupyter: None,
+        }
+    }
+}
+
+/// The clusters in the order of the configuration.
+pub type ClusterViews = IndexMap<ClusterId, ClusterView>;

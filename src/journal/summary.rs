@@ -1,0 +1,189 @@
+//! A run in a few numbers, so that the history need not replay every run.
+//!
+//! Valid as long as the journal is as long as when it was made; otherwise the run
+//! is replayed and it is made anew. Losing it costs time, nothing else.
+
+use std::{collections::BTreeMap, fs};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{JournalError, Replay, RunDir, Stored, dir::replace};
+use crate::domain::{
+    identity::{Earlier, History, Identity},
+    ids::{JobIx, RunId},
+    resources::Gpus,
+    run::Run,
+    status::Status,
+};
+
+/// One letter a status, for one text over all jobs.
+struct StatusLetter;
+
+impl StatusLetter {
+    const LETTERS: [(Status, char); 11] = [
+        (Status::Waiting, 'w'),
+        (Status::Submitting, 'u'),
+        (Status::Unknown, '?'),
+        (Status::Pending, 'p'),
+        (Status::Running, 'r'),
+        (Status::Succeeded, 's'),
+        (Status::Failed, 'f'),
+        (Status::Stopped, 'x'),
+        (Status::Rejected, 'j'),
+        (Status::Lost, 'l'),
+        (Status::NotSubmitted, 'n'),
+    ];
+
+    fn of(status: Status) -> char {
+        Self::LETTERS.iter().find(|(s, _)| *s == status).map_or('?', |(_, c)| *c)
+    }
+
+    fn read(letter: char) -> Status {
+        Self::LETTERS.iter().find(|(_, c)| *c == letter).map_or(Status::Unknown, |(s, _)| *s)
+    }
+}
+
+/// What the history shows of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Bytes of whole lines in the journal when this was made.
+    pub journal: u64,
+    pub run: RunId,
+    pub batch: String,
+    pub created_at: Timestamp,
+    pub ended: bool,
+    pub counts: BTreeMap<Status, usize>,
+    pub total_gpus: Gpus,
+    pub held: Option<String>,
+    /// Of the newest record.
+    pub last_at: Timestamp,
+    /// Somebody must carry it on: there is something to send or to look up.
+    pub needs_conductor: bool,
+    /// One letter a job, in batch order.
+    pub statuses: String,
+    /// Jobs that a retry changed are other work now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changed: BTreeMap<u32, String>,
+}
+
+impl Summary {
+    /// `journal`: bytes of whole lines the run was folded from.
+    pub fn of(run: &Run, stored: &Stored, journal: u64) -> Self {
+        let changed = (0..)
+            .map(JobIx)
+            .zip(&run.jobs)
+            .filter_map(|(ix, job)| {
+                let last = job.attempt()?;
+                (last.spec.is_some() || last.code.is_some()).then(|| {
+                    let spec = job.spec_now();
+                    let code = last.code.as_deref().or_else(|| stored.code_of(spec));
+                    (ix.0, Identity::of(spec, code).to_string())
+                })
+            })
+            .collect();
+        Self {
+            journal,
+            run: run.id.clone(),
+            batch: run.head.name.clone(),
+            created_at: run.created_at,
+            ended: run.is_ended(),
+            counts: run.counts.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (*s, *n)).collect(),
+            total_gpus: run.jobs.iter().map(|j| j.total_gpus).sum(),
+            held: run.held.as_ref().map(ToString::to_string),
+            last_at: run.last_record_at,
+            needs_conductor: run.needs_conductor(),
+            statuses: run.jobs.iter().map(|j| StatusLetter::of(j.status)).collect(),
+            changed,
+        }
+    }
+
+    /// The summary of a run, made anew where it is stale.
+    ///
+    /// # Errors
+    /// The run cannot be read.
+    pub fn read(dir: &RunDir) -> Result<Self, JournalError> {
+        if let Some(fresh) = Self::cached(dir) {
+            return Ok(fresh);
+        }
+        let replay = Replay::read(dir)?;
+        let summary = Self::of(&replay.run, &replay.stored, replay.tail.offset());
+        summary.save(dir);
+        Ok(summary)
+    }
+
+    fn cached(dir: &RunDir) -> Option<Self> {
+        let summary: Self = serde_json::from_slice(&fs::read(dir.summary()).ok()?).ok()?;
+        let len = fs::metadata(dir.journal()).ok()?.len();
+        (summary.journal == len).then_some(summary)
+    }
+
+    /// Keeps it; failing to is no harm.
+    pub fn save(&self, dir: &RunDir) {
+        if let Ok(text) = serde_json::to_vec(self) {
+            let _ = replace(&dir.summary(), &text, false);
+        }
+    }
+
+    /// Takes over where the jobs stand now.
+    pub(crate) fn update(&mut self, run: &Run) {
+        self.ended = run.is_ended();
+        self.counts = run.counts.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (*s, *n)).collect();
+        self.statuses = run.jobs.iter().map(|j| StatusLetter::of(j.status)).collect();
+        self.last_at = run.last_record_at;
+    }
+
+    /// Jobs not sent yet.
+    pub fn unsent(&self) -> usize {
+        self.counts.get(&Status::Waiting).copied().unwrap_or(0)
+    }
+
+    /// Adds the run's jobs to the earlier work.
+    pub fn add_to(&self, dir: &RunDir, history: &mut History) {
+        for (ix, (identity, letter)) in
+            (0..).zip(identities(dir).into_iter().zip(self.statuses.chars()))
+        {
+            let identity = match self.changed.get(&ix) {
+                Some(text) => text.parse().ok(),
+                None => identity,
+            };
+            if let Some(identity) = identity {
+                let status = StatusLetter::read(letter);
+                history.add(identity, Earlier { run: self.run.clone(), job: JobIx(ix), status });
+            }
+        }
+    }
+}
+
+impl Stored {
+    /// Hash of the code a job was approved with.
+    pub fn code_of(&self, spec: &crate::domain::job::JobSpec) -> Option<&str> {
+        let code = self.code.get(spec.src_dir.as_deref()?)?;
+        Some(&code.hash)
+    }
+
+    /// Writes down what work the jobs are. Done once, when the run is made.
+    pub fn save_identities(&self, dir: &RunDir) {
+        let texts: Vec<String> = self
+            .approved
+            .jobs()
+            .iter()
+            .map(|job| Identity::of(&job.spec, self.code_of(&job.spec)).to_string())
+            .collect();
+        if let Ok(text) = serde_json::to_vec(&texts) {
+            let _ = replace(&dir.identities(), &text, false);
+        }
+    }
+}
+
+/// In batch order; `None` where one cannot be read.
+fn identities(dir: &RunDir) -> Vec<Option<Identity>> {
+    let read = || -> Option<Vec<String>> {
+        serde_json::from_slice(&fs::read(dir.identities()).ok()?).ok()
+    };
+    let texts = read().or_else(|| {
+        Stored::read(dir).ok()?.save_identities(dir);
+        read()
+    });
+    texts.unwrap_or_default().iter().map(|text| text.parse().ok()).collect()
+}

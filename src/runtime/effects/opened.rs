@@ -1,0 +1,306 @@
+//! The run that is open in Monitor.
+//!
+//! ```text
+//! Opening ─▶ RunHandle ─▶ events ─▶ messages
+//!               ▲  └──▶ one log followed at a time
+//!            commands        leave ─▶ Detach ─▶ Finish
+//! ```
+
+use std::{sync::PoisonError, time::Duration};
+
+use futures::StreamExt;
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinHandle},
+};
+
+use super::{Health, News, in_words};
+use crate::{
+    app::{
+        effect::{LogRange, LogRequest, Stream},
+        msg::{self, LogPart, Msg},
+    },
+    cluster::{LogChunk, LogCursor, LogStream},
+    domain::{
+        ids::{ClusterId, RunId},
+        plan::Approved,
+        site::{Capacity, ClusterKind},
+    },
+    error::Report,
+    runtime::{
+        engine::{Engine, Options},
+        handle::{self, Command, Event, Finish, Role, RunHandle},
+    },
+};
+
+/// How a run comes to be open.
+#[derive(Debug)]
+pub(super) enum Opening {
+    Start(Box<Approved>, Options),
+    Open(RunId, Options),
+}
+
+#[derive(Debug)]
+enum Order {
+    Do(Command),
+    Follow(LogRequest),
+    StopLog,
+    Leave,
+}
+
+#[derive(Debug)]
+pub(super) struct Opened {
+    run: RunId,
+    orders: mpsc::UnboundedSender<Order>,
+    task: JoinHandle<Option<Finish>>,
+}
+
+impl Opened {
+    pub(super) fn start(engine: Engine, opening: Opening, news: News, health: Health) -> Self {
+        let run = match &opening {
+            Opening::Start(approved, _) => approved.run().clone(),
+            Opening::Open(run, _) => run.clone(),
+        };
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            let handle = match opening {
+                Opening::Start(approved, options) => engine.start(*approved, options).await,
+                Opening::Open(run, options) => engine.open(&run, options).await,
+            };
+            match handle {
+                Ok(handle) => attend(engine, handle, inbox, news, health).await,
+                Err(report) => {
+                    let _ = news.send(Msg::Failed(report));
+                    None
+                }
+            }
+        });
+        Self { run, orders, task }
+    }
+
+    pub(super) fn is(&self, run: &RunId) -> bool {
+        self.run == *run
+    }
+
+    pub(super) fn command(&self, command: Command) {
+        let _ = self.orders.send(Order::Do(command));
+    }
+
+    pub(super) fn follow(&self, request: LogRequest) {
+        let _ = self.orders.send(Order::Follow(request));
+    }
+
+    pub(super) fn stop_log(&self) {
+        let _ = self.orders.send(Order::StopLog);
+    }
+
+    /// Leaves the run in good order; the task ends with how it was left.
+    pub(super) fn leave(self) -> JoinHandle<Option<Finish>> {
+        let _ = self.orders.send(Order::Leave);
+        self.task
+    }
+}
+
+/// One cluster's health as the screen shows it.
+pub(super) fn health(
+    id: ClusterId,
+    kind: ClusterKind,
+    enabled: bool,
+    health: handle::Health,
+) -> msg::ClusterHealth {
+    msg::ClusterHealth {
+        id,
+        kind,
+        enabled,
+        capacity: health.capacity,
+        last_seen: health.last_seen,
+        error: health.error,
+        needs_login: health.needs_login,
+        latency_ms: health.latency_ms,
+        requests_per_minute: health.requests_per_minute,
+    }
+}
+
+/// Passes events on until the run is left.
+async fn attend(
+    engine: Engine,
+    mut handle: RunHandle,
+    mut inbox: mpsc::UnboundedReceiver<Order>,
+    news: News,
+    all_health: Health,
+) -> Option<Finish> {
+    let tell = |msg| {
+        let _ = news.send(msg);
+    };
+    let run = handle.id.clone();
+    let conducting = |role: &Role| Msg::Conducting {
+        run: run.clone(),
+        conducting: *role == Role::Conducting,
+        other: match role {
+            Role::Following(conductor) => Some(in_words(conductor)),
+            Role::Conducting | Role::Looking => None,
+        },
+    };
+    tell(Msg::RunOpened {
+        run: Box::new(handle.run.clone()),
+        conducting: handle.role == Role::Conducting,
+    });
+    tell(conducting(&handle.role));
+    let known: Vec<_> = handle.health.iter().map(|(id, h)| (id.clone(), h.clone())).collect();
+    for (id, fresh) in known {
+        tell(merge(&engine, &all_health, id, fresh));
+    }
+    let mut log: Option<AbortHandle> = None;
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            biased;
+            order = inbox.recv(), if !leaving => match order {
+                Some(Order::Do(command)) => handle.commands.send(command),
+                Some(Order::Follow(request)) => {
+                    stop(&mut log);
+                    log = follow(&engine, &handle, &request, &news);
+                }
+                Some(Order::StopLog) => stop(&mut log),
+                Some(Order::Leave) | None => {
+                    stop(&mut log);
+                    leaving = true;
+                    handle.commands.send(Command::Detach { background: true });
+                }
+            },
+            event = handle.next() => match event {
+                None => return None,
+                Some(Event::Records(records)) if !leaving => {
+                    tell(Msg::RunNews { run: run.clone(), records: records.to_vec() });
+                }
+                Some(Event::Replaced(whole)) if !leaving => {
+                    tell(Msg::RunReplaced { run: whole });
+                }
+                Some(Event::Health(id, fresh)) => tell(merge(&engine, &all_health, id, fresh)),
+                Some(Event::Role(role)) if !leaving => tell(conducting(&role)),
+                Some(Event::Trouble(report)) => tell(Msg::Failed(report)),
+                Some(Event::Did(done)) => {
+                    let words = std::iter::once(done.message).chain(done.notes);
+                    tell(Msg::Notice(words.collect::<Vec<_>>().join(" · ")));
+                }
+                Some(Event::Finished(finish)) => {
+                    stop(&mut log);
+                    return Some(finish);
+                }
+                Some(_) => {}
+            },
+        }
+    }
+}
+
+fn stop(log: &mut Option<AbortHandle>) {
+    if let Some(log) = log.take() {
+        log.abort();
+    }
+}
+
+fn merge(engine: &Engine, all: &Health, id: ClusterId, fresh: handle::Health) -> Msg {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.iter_mut().find(|known| known.id == id) {
+        // What the run remembers may be older than what the cluster said since.
+        let older = fresh.error.is_none() && fresh.last_seen < known.last_seen;
+        if !older {
+            // A poll of jobs tells nothing of GPUs: beside its fresh time the run
+            // repeats what it heard of them when it last wanted to send.
+            let capacity = newest_capacity(known.capacity.take(), &fresh);
+            *known = health(id, known.kind, known.enabled, fresh);
+            known.capacity = capacity;
+        }
+    } else {
+        let kind = engine.config().clusters.get(&id).map_or(ClusterKind::Local, |c| c.kind);
+        all.push(health(id, kind, true, fresh));
+    }
+    Msg::Clusters(all.clone())
+}
+
+/// What the checks of clusters found goes before what a run remembers.
+fn newest_capacity(checked: Option<Capacity>, told: &handle::Health) -> Option<Capacity> {
+    checked.or_else(|| told.capacity.clone())
+}
+
+/// Between two parts of a log that is followed: nobody sees more of them.
+const LOG_PACE: Duration = Duration::from_millis(33);
+/// So many bytes before the end of a log that is followed are not shown.
+const FAR_BEHIND: u64 = 1024 * 1024;
+
+fn is_far_behind(chunk: &LogChunk) -> bool {
+    chunk.total.saturating_sub(chunk.offset + chunk.bytes.len() as u64) > FAR_BEHIND
+}
+
+/// Follows a log in a task of its own; the handle stops it.
+fn follow(
+    engine: &Engine,
+    handle: &RunHandle,
+    request: &LogRequest,
+    news: &News,
+) -> Option<AbortHandle> {
+    let serial = request.serial;
+    let failed = |report: &Report| Msg::LogFailed { serial, why: report.message.clone() };
+    let stream = match request.stream {
+        Stream::Stdout => LogStream::Stdout,
+        Stream::Stderr => LogStream::Stderr,
+    };
+    let (from, follow, mut left) = match request.range {
+        LogRange::Follow { tail } => (LogCursor::Tail(tail), true, u64::MAX),
+        LogRange::Window { offset, len } => (LogCursor::Offset(offset), false, len),
+    };
+    let mut chunks =
+        match engine.logs(&handle.run, request.job, request.attempt, stream, from, follow) {
+            Ok(chunks) => chunks,
+            Err(report) => {
+                let _ = news.send(failed(&report));
+                return None;
+            }
+        };
+    let news = news.clone();
+    let task = tokio::spawn(async move {
+        while let Some(chunk) = chunks.next().await {
+            let msg = match chunk {
+                // A log that grows faster than anybody reads: what comes is shown
+                // from near its end, what lies between is there to scroll to.
+                Ok(chunk) if follow && is_far_behind(&chunk) => continue,
+                Ok(mut chunk) => {
+                    if chunk.bytes.len() as u64 > left {
+                        chunk.bytes.truncate(left as usize);
+                        chunk.complete = false;
+                    }
+                    left -= chunk.bytes.len() as u64;
+                    Msg::Log(LogPart {
+                        serial,
+                        offset: chunk.offset,
+                        bytes: chunk.bytes,
+                        total: chunk.total,
+                        complete: chunk.complete,
+                    })
+                }
+                Err(e) => Msg::LogFailed { serial, why: e.to_string() },
+            };
+            if news.send(msg).is_err() || left == 0 {
+                break;
+            }
+            if follow {
+                tokio::time::sleep(LOG_PACE).await;
+            }
+        }
+    });
+    Some(task.abort_handle())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::resources::Gpus;
+
+    #[test]
+    fn a_poll_does_not_bring_back_what_was_free_before() {
+        let free = |n| Capacity { gpus_free: Some(Gpus::whole(n)), ..Capacity::default() };
+        let told = handle::Health { capacity: Some(free(8)), ..handle::Health::default() };
+        assert_eq!(newest_capacity(Some(free(6)), &told), Some(free(6)));
+        assert_eq!(newest_capacity(None, &told), Some(free(8)));
+    }
+}

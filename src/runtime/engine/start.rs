@@ -1,0 +1,191 @@
+//! Starting and opening runs, and reading their logs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::BoxStream;
+
+use super::{Engine, Options};
+use crate::{
+    cluster::{ClusterError, LogChunk, LogCursor, LogStream, Watched},
+    domain::{
+        ids::{JobIx, RunId},
+        plan::Approved,
+        run::{Attempt, Run},
+        site::ClusterKind,
+    },
+    error::{Kind, Report},
+    journal::{CodeEntry, JournalError, Replay, RunDir, Stored, create},
+    runtime::{
+        code,
+        handle::{Command, RunHandle},
+        session::{Session, state_report},
+    },
+};
+
+impl Engine {
+    /// Starts an approved plan. The run is on disk before the first request. With
+    /// the id of an existing run of the same content that run is carried on.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`]: the id belongs to a run of other content. [`Kind::State`]:
+    /// the run cannot be recorded, so nothing was sent.
+    pub async fn start(&self, approved: Approved, options: Options) -> Result<RunHandle, Report> {
+        let run = approved.run().clone();
+        let dir = self.dir(&run);
+        if !dir.plan().exists() {
+            let (engine, dir, approved) = (self.clone(), dir.clone(), approved.clone());
+            if blocking(move || engine.make(&dir, approved)).await?? {
+                return self.open(&run, options).await;
+            }
+        }
+        let stored = {
+            let dir = dir.clone();
+            blocking(move || Stored::read(&dir)).await?.map_err(|e| state_report(&e))?
+        };
+        let same = Stored::new(approved, BTreeMap::new()).content == stored.content;
+        if !same {
+            return Err(taken(&run));
+        }
+        let handle = self.open(&run, options).await?;
+        // The person has approved it again: what was held goes on.
+        if handle.run.held.is_some() {
+            handle.commands.send(Command::Send);
+        }
+        Ok(handle)
+    }
+
+    /// Puts a new run on disk; false when somebody was faster.
+    fn make(&self, dir: &RunDir, approved: Approved) -> Result<bool, Report> {
+        std::fs::create_dir_all(dir.path())
+            .map_err(JournalError::io(dir.path()))
+            .map_err(|e| state_report(&e))?;
+        let code = self.copy_code(dir, &approved)?;
+        let stored = Stored::new(approved, code);
+        match create(dir, &stored) {
+            Ok(()) => {
+                // Only the next plan wants them: nobody waits, and what a crash
+                // leaves undone is done then.
+                let dir = dir.clone();
+                self.inner.recent.forget();
+                std::thread::spawn(move || stored.save_identities(&dir));
+                Ok(true)
+            }
+            Err(JournalError::Io { error, .. })
+                if error.kind() == std::io::ErrorKind::AlreadyExists =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(state_report(&error)),
+        }
+    }
+
+    /// Copies the code of jobs that run on this machine.
+    fn copy_code(
+        &self,
+        dir: &RunDir,
+        approved: &Approved,
+    ) -> Result<BTreeMap<String, CodeEntry>, Report> {
+        let mut folders = BTreeSet::new();
+        let mut identities = BTreeSet::new();
+        for job in approved.jobs().iter().filter(|j| j.action.sends()) {
+            let local = job.cluster.as_ref().is_some_and(|id| {
+                self.inner.clusters.get(id).is_some_and(|c| c.kind() == ClusterKind::Local)
+            });
+            let Some(top) = job.spec.src_dir.as_deref() else {
+                if local {
+                    folders.extend(job.spec.libraries.iter().map(String::as_str));
+                }
+                continue;
+            };
+            if local {
+                folders.insert(top);
+                folders.extend(job.spec.libraries.iter().map(String::as_str));
+            } else {
+                identities.insert(top);
+            }
+        }
+        let skip = self.inner.state.path();
+        let mut code = BTreeMap::new();
+        for top in folders {
+            let entry = code::snapshot(top.as_ref(), &dir.code(), skip)?;
+            code.insert(top.to_owned(), entry);
+        }
+        for top in identities {
+            if !code.contains_key(top)
+                && let Ok(entry) = code::hash(top.as_ref(), skip)
+            {
+                code.insert(top.to_owned(), entry);
+            }
+        }
+        Ok(code)
+    }
+
+    /// Opens a run that was started before.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`]: there is no such run. [`Kind::State`]: it cannot be read.
+    pub async fn open(&self, run: &RunId, options: Options) -> Result<RunHandle, Report> {
+        let dir = self.dir(run);
+        let replay = {
+            let dir = dir.clone();
+            blocking(move || Replay::read(&dir)).await?.map_err(|e| state_report(&e))?
+        };
+        Ok(Session::start(self.inner.clone(), dir, replay, options))
+    }
+
+    /// A log of one attempt (`None`: the newest). `run` is a replica or
+    /// [`super::Look::run`].
+    ///
+    /// # Errors
+    /// The job was never sent, or its cluster is not configured.
+    pub fn logs(
+        &self,
+        run: &Run,
+        job: JobIx,
+        attempt: Option<u32>,
+        stream: LogStream,
+        from: LogCursor,
+        follow: bool,
+    ) -> Result<BoxStream<'static, Result<LogChunk, ClusterError>>, Report> {
+        let row = run.job(job).ok_or_else(|| Report::new(Kind::Usage, "there is no such job"))?;
+        let name = &row.spec.name;
+        let known = match attempt {
+            None => row.attempts.iter().rev().find(|a| a.was_sent()).or(row.attempt()),
+            Some(number) => {
+                Some(row.attempts.iter().find(|a| a.number == number).ok_or_else(|| {
+                    Report::new(Kind::Usage, format!("{name} has no attempt {number}"))
+                })?)
+            }
+        };
+        let attempt: &Attempt = known
+            .filter(|a| a.was_sent())
+            .ok_or_else(|| Report::new(Kind::Usage, format!("{name} has not been sent yet")))?;
+        let cluster =
+            attempt.cluster.as_ref().and_then(|id| self.inner.clusters.get(id)).ok_or_else(
+                || {
+                    let id = attempt.cluster.as_ref().map(ToString::to_string).unwrap_or_default();
+                    Report::new(Kind::Config, format!("the cluster `{id}` is not configured"))
+                },
+            )?;
+        let watched = Watched {
+            key: run.key(job, attempt.number),
+            remote_id: attempt.remote_id.clone(),
+            log_path: attempt.log_path.clone(),
+        };
+        Ok(cluster.logs(&watched, stream, from, follow))
+    }
+}
+
+fn taken(run: &RunId) -> Report {
+    Report::new(Kind::Usage, format!("the run `{run}` exists and is of another batch"))
+        .hint("choose another --run-id, or leave it out")
+}
+
+/// Runs what waits for the disk off the runtime's own threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Report> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Report::new(Kind::Internal, format!("a task ended without a word: {e}")))
+}

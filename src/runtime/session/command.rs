@@ -1,0 +1,285 @@
+//! Commands: what a person asks of a run, here or through its inbox.
+
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Reply, conduct::Conducting, state_report};
+use crate::{
+    domain::{
+        ids::JobIx,
+        run::Record,
+        status::{Cause, Status},
+    },
+    error::{Kind, Report},
+    journal::inbox::{self, Request},
+    runtime::handle::{Command, Done},
+};
+
+/// What a command amounts to: records, and what is answered.
+pub(super) struct Decision {
+    pub(super) records: Vec<Record>,
+    pub(super) done: Done,
+}
+
+impl Conducting<'_> {
+    /// From this session's own handle.
+    pub(super) async fn asked_here(&mut self, command: Command, reply: Option<Reply>) {
+        let outcome = if command.writes() {
+            match self.decide(&command).await {
+                Ok(decision) => self.enact(&command, decision, None),
+                Err(report) => Err(report),
+            }
+        } else {
+            self.adjust(&command);
+            Ok(Done::default())
+        };
+        self.flush();
+        self.s.reply(reply, outcome);
+    }
+
+    /// From another process.
+    pub(super) async fn asked_by_inbox(&mut self, request: Request<Command>) {
+        let id = request.id;
+        if self.s.done.contains(&id) {
+            inbox::remove(&self.s.dir, &id);
+            return;
+        }
+        let outcome = match request.command {
+            Err(why) => {
+                Err(Report::new(Kind::Usage, format!("the request {id} cannot be read: {why}")))
+            }
+            Ok(command) if !command.writes() => {
+                // Nobody waits for these.
+                self.adjust(&command);
+                inbox::remove(&self.s.dir, &id);
+                return;
+            }
+            Ok(command) => match self.decide(&command).await {
+                Ok(decision) => {
+                    if self.enact(&command, decision, Some(&id)).is_ok() {
+                        inbox::remove(&self.s.dir, &id);
+                    }
+                    self.flush();
+                    return;
+                }
+                Err(report) => Err(report),
+            },
+        };
+        let record = Record::Done { request: id.clone(), outcome: write_outcome(&outcome) };
+        if self.commit(vec![record]).is_ok() {
+            inbox::remove(&self.s.dir, &id);
+        }
+        self.flush();
+    }
+
+    /// What is no matter of record.
+    fn adjust(&mut self, command: &Command) {
+        let now = Instant::now();
+        match command {
+            Command::Poll => {
+                for site in self.sites.values_mut() {
+                    site.poll_now(now);
+                }
+                self.dirty = true;
+            }
+            Command::SetInterest(interest) => {
+                self.s.interest = *interest;
+                if *interest == crate::runtime::handle::Interest::Watched {
+                    for site in self.sites.values_mut() {
+                        site.poll_soon(now);
+                    }
+                }
+            }
+            Command::Until(until) => self.s.until = *until,
+            Command::Detach { background } => self.s.leaving = Some(*background),
+            _ => {}
+        }
+    }
+
+    async fn decide(&mut self, command: &Command) -> Result<Decision, Report> {
+        match command {
+            Command::Cancel { jobs } => self.decide_cancel(jobs),
+            Command::Retry { jobs, changes, code } => self.decide_retry(jobs, changes, *code).await,
+            Command::Send => Ok(self.decide_send()),
+            Command::StopSending => Ok(self.decide_stop()),
+            _ => Ok(Decision { records: Vec::new(), done: Done::default() }),
+        }
+    }
+
+    /// Records it, together with the word that it was done, and does what records
+    /// alone do not.
+    fn enact(
+        &mut self,
+        command: &Command,
+        decision: Decision,
+        request: Option<&str>,
+    ) -> Result<Done, Report> {
+        let Decision { mut records, done } = decision;
+        // A retry in a run where nothing else waits to be sent is all there is to
+        // carry on: what depends on it follows.
+        let carries_on = matches!(command, Command::Retry { .. })
+            && self.s.run.held.is_none()
+            && self.s.run.unsent() == 0;
+        if *command == Command::StopSending {
+            self.empty_outboxes("stopped before it was sent");
+        }
+        let outcome = Ok(done);
+        if let Some(id) = request {
+            records.push(Record::Done { request: id.to_owned(), outcome: write_outcome(&outcome) });
+        }
+        if !records.is_empty() {
+            self.commit(records).map_err(|error| state_report(&error))?;
+        }
+        match command {
+            Command::Send => self.go_active(),
+            Command::Retry { .. } if carries_on => self.go_active(),
+            Command::Yield => self.give_way = self.journal.ownership().conductor().yields,
+            _ => {}
+        }
+        self.dirty = true;
+        outcome
+    }
+
+    /// From now on everything is sent that may be.
+    fn go_active(&mut self) {
+        self.s.active = true;
+        let yields = self.s.options.is_background;
+        if let Err(error) = self.journal.ownership_mut().set_yields(yields) {
+            self.s.trouble(state_report(&error));
+        }
+        for ix in (0..self.s.run.jobs.len() as u32).map(JobIx) {
+            if self.s.run.job(ix).is_some_and(|row| self.s.run.will_retry(row)) {
+                self.to_retry.push(ix);
+            }
+        }
+    }
+
+    pub(super) fn known(&self, jobs: &[JobIx]) -> Result<Vec<JobIx>, Report> {
+        let mut jobs = jobs.to_vec();
+        jobs.sort_unstable();
+        jobs.dedup();
+        match jobs.iter().find(|ix| self.s.run.job(**ix).is_none()) {
+            Some(ix) => {
+                Err(Report::new(Kind::Usage, format!("the run has no job {}", u64::from(ix.0) + 1)))
+            }
+            None => Ok(jobs),
+        }
+    }
+
+    fn decide_cancel(&self, jobs: &[JobIx]) -> Result<Decision, Report> {
+        let run = &self.s.run;
+        let open: Vec<JobIx> = self
+            .known(jobs)?
+            .into_iter()
+            .filter(|ix| run.job(*ix).is_some_and(|j| !j.status.is_ended()))
+            .collect();
+        let unsent = open
+            .iter()
+            .filter(|ix| run.job(**ix).is_some_and(|j| j.status == Status::Waiting))
+            .count();
+        let message = match (open.len() - unsent, unsent) {
+            (0, 0) => "nothing to cancel: all of them have ended".to_owned(),
+            (0, n) => format!("{} not sent yet: stopped", jobs_text(n)),
+            (n, 0) => format!("cancel asked for {}", jobs_text(n)),
+            (n, m) => format!("cancel asked for {}; {m} not sent yet: stopped", jobs_text(n)),
+        };
+        let records = if open.is_empty() {
+            Vec::new()
+        } else {
+            vec![Record::CancelAsked { jobs: open.clone() }]
+        };
+        Ok(Decision { records, done: Done { message, jobs: open, notes: Vec::new() } })
+    }
+
+    fn decide_send(&self) -> Decision {
+        let run = &self.s.run;
+        let mut records = Vec::new();
+        if run.held.is_some() {
+            records.push(Record::Released);
+        }
+        // What a person stopped from being sent; what was given up for other
+        // reasons stays given up.
+        let stopped: Vec<JobIx> = (0..)
+            .map(JobIx)
+            .zip(&run.jobs)
+            .filter(|(_, j)| j.status == Status::NotSubmitted && j.cause == Some(Cause::Cancelled))
+            .map(|(ix, _)| ix)
+            .collect();
+        let count = run.unsent() + stopped.len();
+        if !stopped.is_empty() {
+            records.push(Record::Revived { jobs: stopped.clone() });
+        }
+        let message = if count == 0 {
+            "nothing is left to send".to_owned()
+        } else {
+            format!("{} will be sent", jobs_text(count))
+        };
+        Decision { records, done: Done { message, jobs: stopped, notes: Vec::new() } }
+    }
+
+    fn decide_stop(&self) -> Decision {
+        // What lies rendered in an outbox is taken back first, so it counts.
+        let queued: std::collections::HashSet<JobIx> = self
+            .sites
+            .values()
+            .flat_map(|s| s.outbox.iter().flat_map(|r| r.jobs.iter().map(|j| j.key.job)))
+            .collect();
+        let jobs: Vec<JobIx> = (0..)
+            .map(JobIx)
+            .zip(&self.s.run.jobs)
+            .filter(|(ix, j)| j.status == Status::Waiting || queued.contains(ix))
+            .map(|(ix, _)| ix)
+            .collect();
+        let message = if jobs.is_empty() {
+            "nothing was left to send".to_owned()
+        } else {
+            format!("{} will not be sent", jobs_text(jobs.len()))
+        };
+        let records = if jobs.is_empty() {
+            Vec::new()
+        } else {
+            vec![Record::NotSubmitted {
+                jobs: jobs.clone(),
+                cause: Some(Cause::Cancelled),
+                reason: "sending was stopped".to_owned(),
+            }]
+        };
+        Decision { records, done: Done { message, jobs, notes: Vec::new() } }
+    }
+}
+
+pub(super) fn jobs_text(n: usize) -> String {
+    if n == 1 { "1 job".to_owned() } else { format!("{n} jobs") }
+}
+
+/// A report as it travels through the journal.
+#[derive(Deserialize)]
+struct Told {
+    message: String,
+    #[serde(default)]
+    hints: Vec<String>,
+}
+
+fn write_outcome(outcome: &Result<Done, Report>) -> serde_json::Value {
+    match outcome {
+        Ok(done) => serde_json::json!({ "ok": done }),
+        Err(report) => serde_json::json!({
+            "error": { "message": report.message, "hints": report.hints }
+        }),
+    }
+}
+
+/// Reads what [`write_outcome`] wrote.
+pub(super) fn read_outcome(value: &serde_json::Value) -> Result<Done, Report> {
+    if let Some(done) = value.get("ok") {
+        return Ok(serde_json::from_value(done.clone()).unwrap_or_default());
+    }
+    let told: Option<Told> =
+        value.get("error").and_then(|error| serde_json::from_value(error.clone()).ok());
+    let mut report = Report::new(
+        Kind::Usage,
+        told.as_ref().map_or("the conductor refused it", |t| t.message.as_str()),
+    );
+    report.hints = told.map(|t| t.hints).unwrap_or_default();
+    Err(report)
+}

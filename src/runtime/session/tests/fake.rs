@@ -1,0 +1,328 @@
+//! A scripted cluster in memory: it answers late, twice, never, or loses answers.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use crate::{
+    cluster::{
+        ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogStream,
+        Observed, Outcome, Payload, RemoteAction, Rendered, Request, SiteFacts, SubmitError,
+        Watched,
+    },
+    domain::{
+        ids::{ClusterId, JobKey},
+        job::Command,
+        run::{Accepted, JobFacts},
+        site::{Capabilities, Capacity, ClusterKind},
+        status::{Cause, Status},
+    },
+};
+
+/// How the next submission goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Good,
+    /// Taken, and the answer is lost.
+    LostAnswer,
+    /// Lost on the way, which nobody knows.
+    LostRequest,
+    /// Lost on the way as far as anybody can tell, and taken this much later.
+    TakenLate(Duration),
+    /// Nothing left this machine.
+    Unavailable,
+    /// Refused as a whole.
+    Refused,
+    /// The first job of the request is refused.
+    RejectsFirst,
+    /// No answer for a long time.
+    Hangs,
+    /// Answers for all but the first job.
+    ForgetsFirst,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct FakeJob {
+    pub(crate) facts: JobFacts,
+    pub(crate) what: String,
+    /// Known to nobody before.
+    from: Option<tokio::time::Instant>,
+    pub(crate) run_limit: Option<u32>,
+    pub(crate) after: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) jobs: HashMap<JobKey, FakeJob>,
+    /// Every job that was started, in order; a key twice is the worst of faults.
+    pub(crate) started: Vec<JobKey>,
+    pub(crate) script: VecDeque<Next>,
+    pub(crate) down: bool,
+    pub(crate) polls: usize,
+    pub(crate) finds: usize,
+    pub(crate) cancels: Vec<JobKey>,
+    pub(crate) requests: usize,
+    /// Most jobs that were live at once.
+    pub(crate) widest: usize,
+    /// Jobs end when they are polled; else they run on.
+    pub(crate) ends: bool,
+    pub(crate) capacity: Capacity,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fake {
+    id: ClusterId,
+    capabilities: Capabilities,
+    pub(crate) state: Mutex<State>,
+}
+
+impl Fake {
+    pub(crate) fn new(name: &str, change: impl FnOnce(&mut Capabilities)) -> Arc<Self> {
+        let mut capabilities = Capabilities::of(ClusterKind::Slurm);
+        capabilities.dependencies = false;
+        capabilities.run_limit = false;
+        capabilities.jobs_per_request = 10;
+        capabilities.concurrency = 2;
+        capabilities.absent_looks = 2;
+        capabilities.absent_spacing_secs = 15;
+        capabilities.min_interval_ms = 1_000;
+        change(&mut capabilities);
+        Arc::new(Self {
+            id: ClusterId::new(name),
+            capabilities,
+            state: Mutex::new(State { ends: true, ..State::default() }),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn script(&self, next: impl IntoIterator<Item = Next>) {
+        self.lock().script.extend(next);
+    }
+
+    fn unreachable(&self) -> ClusterError {
+        ClusterError::Unreachable {
+            cluster: self.id.clone(),
+            why: "down".into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, job: &KeyedJob, from: Option<tokio::time::Instant>) -> Outcome {
+        if !self.jobs.contains_key(&job.key) {
+            self.started.push(job.key.clone());
+            let what = match &job.spec.command {
+                Some(Command::Shell(text)) => text.clone(),
+                _ => "true".into(),
+            };
+            let fake = FakeJob {
+                facts: JobFacts::of(Status::Pending),
+                what,
+                from,
+                run_limit: job.run_limit,
+                after: job.after.len(),
+            };
+            self.jobs.insert(job.key.clone(), fake);
+        }
+        let live = self.jobs.values().filter(|j| !j.facts.status.is_ended()).count();
+        self.widest = self.widest.max(live);
+        Outcome::Accepted(accepted(&job.key))
+    }
+}
+
+fn accepted(key: &JobKey) -> Accepted {
+    Accepted {
+        remote_id: format!("id-{}-{}", key.job.0, key.attempt),
+        remote_name: Some(key.to_string()),
+        url: None,
+        log_path: None,
+    }
+}
+
+impl FakeJob {
+    fn is_known(&self) -> bool {
+        self.from.is_none_or(|t| t <= tokio::time::Instant::now())
+    }
+
+    fn step(&mut self, ends: bool) {
+        self.facts = match self.facts.status {
+            Status::Pending => JobFacts::of(Status::Running),
+            Status::Running if ends => match self.what.as_str() {
+                "false" => failed(Cause::Exit),
+                "node" => failed(Cause::Node),
+                "run" => return,
+                _ => JobFacts::of(Status::Succeeded),
+            },
+            _ => return,
+        };
+    }
+}
+
+fn failed(cause: Cause) -> JobFacts {
+    let mut facts = JobFacts::of(Status::Failed);
+    facts.cause = Some(cause);
+    facts
+}
+
+#[async_trait]
+impl Cluster for Fake {
+    fn id(&self) -> &ClusterId {
+        &self.id
+    }
+    fn kind(&self) -> ClusterKind {
+        ClusterKind::Slurm
+    }
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+    async fn facts(&self) -> Result<SiteFacts, ClusterError> {
+        if self.lock().down { Err(self.unreachable()) } else { Ok(SiteFacts::default()) }
+    }
+    async fn capacity(&self) -> Result<Capacity, ClusterError> {
+        Ok(self.lock().capacity.clone())
+    }
+
+    fn render(&self, jobs: &[KeyedJob], _facts: &SiteFacts) -> Rendered {
+        let requests = jobs
+            .chunks(self.capabilities.jobs_per_request)
+            .map(|jobs| Request {
+                cluster: self.id.clone(),
+                jobs: jobs.to_vec(),
+                payload: Payload::Http {
+                    method: "POST".into(),
+                    path: "/".into(),
+                    body: serde_json::Value::Null,
+                },
+            })
+            .collect();
+        Rendered { requests, findings: Vec::new() }
+    }
+
+    async fn submit(&self, request: &Request) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let next = {
+            let mut state = self.lock();
+            if state.down {
+                return Err(SubmitError::Unavailable(self.unreachable()));
+            }
+            state.requests += 1;
+            state.script.pop_front().unwrap_or(Next::Good)
+        };
+        let all = |state: &mut State, from| -> Vec<_> {
+            request.jobs.iter().map(|j| (j.key.clone(), state.begin(j, from))).collect()
+        };
+        match next {
+            Next::Good => Ok(all(&mut self.lock(), None)),
+            Next::LostAnswer => {
+                all(&mut self.lock(), None);
+                Err(SubmitError::Unknown(self.unreachable()))
+            }
+            Next::LostRequest => Err(SubmitError::Unknown(self.unreachable())),
+            Next::TakenLate(by) => {
+                all(&mut self.lock(), Some(tokio::time::Instant::now() + by));
+                Err(SubmitError::Unknown(self.unreachable()))
+            }
+            Next::Unavailable => Err(SubmitError::Unavailable(self.unreachable())),
+            Next::Refused => Err(SubmitError::Unavailable(ClusterError::Refused {
+                cluster: self.id.clone(),
+                words: "no such partition".into(),
+            })),
+            Next::Hangs => {
+                all(&mut self.lock(), None);
+                std::future::pending().await
+            }
+            Next::RejectsFirst | Next::ForgetsFirst => {
+                let mut answers = Vec::new();
+                for (i, job) in request.jobs.iter().enumerate() {
+                    if i > 0 {
+                        let outcome = self.lock().begin(job, None);
+                        answers.push((job.key.clone(), outcome));
+                    } else if next == Next::RejectsFirst {
+                        answers.push((job.key.clone(), Outcome::Rejected("too big".into())));
+                    } else {
+                        self.lock().begin(job, None);
+                    }
+                }
+                Ok(answers)
+            }
+        }
+    }
+
+    async fn find(&self, keys: &[JobKey]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut state = self.lock();
+        state.finds += 1;
+        if state.down {
+            return Err(self.unreachable());
+        }
+        Ok(keys
+            .iter()
+            .map(|key| {
+                let there = state.jobs.get(key).is_some_and(FakeJob::is_known);
+                let found = if there { Found::Present(accepted(key)) } else { Found::Absent };
+                (key.clone(), found)
+            })
+            .collect())
+    }
+
+    async fn observe(&self, jobs: &[Watched]) -> Result<Vec<Observed>, ClusterError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut state = self.lock();
+        state.polls += 1;
+        if state.down {
+            return Err(self.unreachable());
+        }
+        let ends = state.ends;
+        Ok(jobs
+            .iter()
+            .map(|watched| Observed {
+                key: watched.key.clone(),
+                facts: state.jobs.get_mut(&watched.key).map(|job| {
+                    job.step(ends);
+                    job.facts.clone()
+                }),
+            })
+            .collect())
+    }
+
+    async fn act(
+        &self,
+        _action: RemoteAction,
+        jobs: &[Watched],
+    ) -> Result<Vec<ActOutcome>, ClusterError> {
+        let mut state = self.lock();
+        if state.down {
+            return Err(self.unreachable());
+        }
+        Ok(jobs
+            .iter()
+            .map(|watched| {
+                state.cancels.push(watched.key.clone());
+                if let Some(job) = state.jobs.get_mut(&watched.key) {
+                    job.facts = JobFacts::of(Status::Stopped);
+                    job.facts.cause = Some(Cause::Cancelled);
+                }
+                ActOutcome { key: watched.key.clone(), result: Ok(()) }
+            })
+            .collect())
+    }
+
+    fn logs(
+        &self,
+        _job: &Watched,
+        _stream: LogStream,
+        _from: LogCursor,
+        _follow: bool,
+    ) -> BoxStream<'static, Result<LogChunk, ClusterError>> {
+        Box::pin(futures::stream::empty())
+    }
+}

@@ -1,0 +1,166 @@
+//! Several sessions on one run, as several processes have them.
+
+use super::*;
+use crate::runtime::handle::Role;
+
+async fn until_role(handle: &mut RunHandle, wanted: fn(&Role) -> bool) {
+    while !wanted(&handle.role) {
+        handle.next().await.expect("the session goes on");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_window_reads_along_and_its_commands_arrive() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let approved = approve("r", jobs(4, "a", "run"), |_| {});
+    let mut first = engine.start(approved, Options::conduct(Until::Told)).await.unwrap();
+    until_role(&mut first, |r| *r == Role::Conducting).await;
+    let mut second = bench.engine().open(&first.id, Options::window()).await.unwrap();
+    until_role(&mut second, |r| matches!(r, Role::Following(_))).await;
+    while second.run.count(Status::Running) < 4 {
+        second.next().await.unwrap();
+    }
+    let done = second.commands.ask(Command::Cancel { jobs: vec![JobIx(2)] }).await.unwrap();
+    assert_eq!(done.message, "cancel asked for 1 job");
+    while second.run.jobs[2].status != Status::Stopped {
+        second.next().await.unwrap();
+    }
+    assert!(matches!(second.role, Role::Following(_)));
+    // The first leaves; the second goes on watching, and the cancels still work.
+    first.commands.send(Command::Detach { background: true });
+    end(&mut first).await;
+    until_role(&mut second, |r| *r == Role::Conducting).await;
+    let all = (0..4).map(JobIx).collect();
+    second.commands.ask(Command::Cancel { jobs: all }).await.unwrap();
+    while second.run.count(Status::Stopped) < 4 {
+        second.next().await.unwrap();
+    }
+    each_once(&fake, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_windows_at_once_start_each_job_once() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let approved = approve("r", jobs(50, "a", "true"), |head| head.max_concurrent = Some(7));
+    let mut first = engine.start(approved.clone(), Options::conduct(Until::Settled)).await.unwrap();
+    let mut second =
+        bench.engine().start(approved, Options::conduct(Until::Settled)).await.unwrap();
+    let (one, two) = tokio::join!(end(&mut first), end(&mut second));
+    assert!(one.settled && two.settled);
+    assert_eq!(first.run.counts, second.run.counts);
+    each_once(&fake, 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_never_sends() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let approved = approve("r", jobs(6, "a", "true"), |head| head.max_concurrent = Some(2));
+    let options = Options { background: false, ..Options::conduct(Until::Sent) };
+    let mut handle = engine.start(approved, options).await.unwrap();
+    let finish = end(&mut handle).await;
+    assert_eq!(finish.unsent, 4);
+    assert!(finish.held.is_some(), "without a background process the rest is held");
+    let started = fake.lock().started.len();
+    for options in [Options::look(), Options::window(), Options::conduct(Until::Settled)] {
+        let mut handle = engine.open(&handle.id, options).await.unwrap();
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        handle.commands.send(Command::Detach { background: true });
+        end(&mut handle).await;
+        engine.look(&handle.id).await.unwrap();
+        assert_eq!(fake.lock().started.len(), started);
+    }
+    // It goes on when a person says so.
+    let mut handle = engine.open(&handle.id, Options::look()).await.unwrap();
+    handle.commands.ask(Command::Send).await.unwrap();
+    handle.commands.send(Command::Until(Until::Settled));
+    end(&mut handle).await;
+    assert_eq!(handle.run.count(Status::Succeeded), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_background_process_gives_way_to_a_window() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let approved = approve("r", jobs(9, "a", "run"), |head| head.max_concurrent = Some(2));
+    let engine = bench.engine();
+    let background =
+        Options { is_background: true, background: false, ..Options::conduct(Until::Carried) };
+    let mut behind = engine.start(approved, background).await.unwrap();
+    until_role(&mut behind, |r| *r == Role::Conducting).await;
+    let mut window = bench.engine().open(&behind.id, Options::window()).await.unwrap();
+    until_role(&mut window, |r| *r == Role::Conducting).await;
+    let finish = end(&mut behind).await;
+    assert!(finish.unsent > 0);
+    assert_eq!(window.run.held, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_folder_may_vanish() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let approved = approve("r", jobs(9, "a", "run"), |head| head.max_concurrent = Some(2));
+    let mut handle = engine.start(approved, Options::conduct(Until::Carried)).await.unwrap();
+    while handle.run.count(Status::Running) < 2 {
+        handle.next().await.unwrap();
+    }
+    std::fs::remove_dir_all(engine.state().runs()).unwrap();
+    end(&mut handle).await;
+    assert_eq!(fake.lock().started.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attached_job_shows_the_life_of_the_other() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let first = approve("one", jobs(3, "a", "true"), |head| head.max_concurrent = Some(1));
+    let mut handle = engine.start(first, Options::conduct(Until::Settled)).await.unwrap();
+    let mut list = jobs(3, "a", "true");
+    for (i, job) in (0..).zip(&mut list) {
+        job.action = JobAction::Attach { run: handle.id.clone(), job: JobIx(i) };
+    }
+    let second = settle(&engine, approve("two", list, |_| {})).await;
+    assert_eq!(second.count(Status::Succeeded), 3);
+    each_once(&fake, 3);
+    assert!(end(&mut handle).await.settled);
+    let mut list = jobs(1, "a", "true");
+    list[0].action = JobAction::Reuse { run: handle.id.clone(), job: JobIx(2) };
+    let third = settle(&engine, approve("three", list, |_| {})).await;
+    assert_eq!(third.jobs[0].status, Status::Succeeded);
+    assert_eq!(third.jobs[0].attempts[0].remote_id.as_deref(), Some("id-2-1"));
+    each_once(&fake, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conductor_elsewhere_that_does_not_answer_is_told() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let approved = approve("r", jobs(3, "a", "run"), |_| {});
+    let mut handle = engine.start(approved, Options::conduct(Until::Sent)).await.unwrap();
+    end(&mut handle).await;
+    let owner = crate::domain::run::Conductor {
+        host: "elsewhere".into(),
+        boot: "b".into(),
+        pid: 4711,
+        start: 1,
+        epoch: 9,
+        background: false,
+        yields: false,
+    };
+    let dir = engine.dir(&handle.id);
+    std::fs::write(dir.owner(), serde_json::to_vec(&owner).unwrap()).unwrap();
+    let mut second = engine.open(&handle.id, Options::look()).await.unwrap();
+    let refused = second.commands.ask(Command::Cancel { jobs: vec![JobIx(0)] }).await.unwrap_err();
+    assert!(refused.message.contains("4711 on elsewhere"), "{refused}");
+    second.commands.send(Command::Detach { background: false });
+    end(&mut second).await;
+    assert!(fake.lock().cancels.is_empty());
+}

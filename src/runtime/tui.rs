@@ -1,0 +1,216 @@
+//! The terminal UI: engine, loop and terminal put together.
+//!
+//! ```text
+//! tui ─▶ theme ─▶ Screen::enter ─▶ App::run ─▶ Screen dropped ─▶ Effects::leave ─▶ exit code
+//! ```
+
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use crossterm::event::{Event, EventStream};
+use futures::{Stream, StreamExt, stream};
+use jiff::{Timestamp, tz::TimeZone};
+use rustix::process::Signal;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use super::{
+    app_loop::{App, Perform},
+    effects::Effects,
+    engine::Engine,
+    terminal::{self, Screen},
+};
+use crate::{
+    app::{
+        effect::Effect,
+        model::{Model, Settings},
+        msg::Msg,
+    },
+    config::Config,
+    error::{Kind, Report},
+    ui::theme::{self, Depth, Terminal, Theme},
+};
+
+/// How the UI is opened.
+#[derive(Debug)]
+pub struct Start {
+    pub engine: Engine,
+    /// Opened in Compose.
+    pub file: Option<PathBuf>,
+    /// No colours, as with `NO_COLOR`.
+    pub no_color: bool,
+}
+
+/// Runs the terminal UI until the user leaves; the exit code. The thread that
+/// polls this is the screen's: it should be the main thread.
+///
+/// # Errors
+/// There is no terminal, or it cannot be drawn to.
+pub async fn tui(start: Start) -> Result<u8, Report> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Report::new(Kind::Usage, "the terminal UI needs a terminal")
+            .hint("use `jobdeck plan FILE` and `jobdeck submit FILE` in scripts")
+            .hint("see `jobdeck --help`"));
+    }
+    for line in run(start).await? {
+        eprintln!("jobdeck: {line}");
+    }
+    Ok(0)
+}
+
+async fn run(start: Start) -> Result<Vec<String>, Report> {
+    let Start { engine, file, no_color } = start;
+    let config = engine.config().clone();
+    let (theme, problems) = choose_theme(&config, no_color);
+    let (news, mut inbox) = mpsc::unbounded_channel();
+    let lost =
+        |e: io::Error| Report::new(Kind::Internal, format!("the terminal cannot be used: {e}"));
+    let log = engine.state().panics();
+    let mut screen = Screen::enter(config.ui.mouse).map_err(lost)?;
+    terminal::install_panic_hook(news.clone(), log);
+    let size = screen.terminal.size().map_err(lost)?;
+    let mut model = Model::new(settings(&config), Timestamp::now(), size.width, size.height);
+    let mut effects = Effects::new(engine, news.clone());
+    watch_signals(&news);
+    watch_continue(&news);
+    for problem in problems {
+        let _ = news.send(Msg::Failed(Report::new(Kind::Config, problem)));
+    }
+    match file {
+        Some(path) => effects.perform(Effect::OpenFile { path }),
+        None => effects.find_drafts(),
+    }
+    effects.perform(Effect::CheckClusters);
+    let mut app = App {
+        terminal: &mut screen.terminal,
+        model: &mut model,
+        theme: &theme,
+        perform: &mut effects,
+        clock: Timestamp::now,
+        spoilt: false,
+    };
+    let ended = app.run(typed(), &mut inbox).await;
+    drop(screen);
+    let words = effects.leave().await;
+    // A terminal that is gone is a reason to leave, not an error.
+    match ended {
+        Err(e) if !is_hang_up(&e) => Err(lost(e)),
+        _ => Ok(words),
+    }
+}
+
+/// What the terminal sends. A task of its own reads it: `EventStream` wakes only
+/// whoever polled it first, and the loop polls once more without waiting.
+fn typed() -> impl Stream<Item = io::Result<Event>> {
+    let (send, mut typed) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut events = EventStream::new();
+        while let Some(event) = events.next().await {
+            if send.send(event).is_err() {
+                break;
+            }
+        }
+    });
+    stream::poll_fn(move |cx| typed.poll_recv(cx))
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected)
+        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// Terminate, hang-up and an interrupt from outside end the program in good order.
+fn watch_signals(news: &mpsc::UnboundedSender<Msg>) {
+    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
+        let news = news.clone();
+        if let Ok(mut stream) = signal(kind) {
+            tokio::spawn(async move {
+                while stream.recv().await.is_some() {
+                    let _ = news.send(Msg::Terminate);
+                }
+            });
+        }
+    }
+}
+
+/// Stopped and continued, the program takes its terminal again.
+fn watch_continue(news: &mpsc::UnboundedSender<Msg>) {
+    let news = news.clone();
+    if let Ok(mut stream) = signal(SignalKind::from_raw(Signal::CONT.as_raw())) {
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                let _ = news.send(Msg::Continued);
+            }
+        });
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let default = config.default_cluster.as_ref();
+    let mut names: Vec<String> =
+        config.clusters.iter().filter(|(_, c)| c.enabled).map(|(id, _)| id.to_string()).collect();
+    names.sort_by_key(|name| default.is_none_or(|d| d.as_str() != name));
+    let listed = |limits: &crate::domain::site::Limits| -> Vec<String> {
+        limits.allowed_projects.iter().flatten().filter(|p| *p != "*").cloned().collect()
+    };
+    let mut projects = listed(&config.limits);
+    projects.extend(config.clusters.values().flat_map(|c| listed(&c.limits)));
+    projects.sort();
+    projects.dedup();
+    Settings {
+        confirm_jobs: config.ui.confirm_jobs,
+        confirm_gpus: config.ui.confirm_gpus,
+        cluster_names: names,
+        projects,
+        default_cluster: default.map(ToString::to_string),
+        time_zone: TimeZone::system(),
+    }
+}
+
+/// The theme that was asked for, by name or by path, else what suits the terminal;
+/// and what was wrong with it.
+fn choose_theme(config: &Config, no_color: bool) -> (Theme, Vec<String>) {
+    let mut terminal = Terminal::of(|name| std::env::var(name).ok());
+    if no_color {
+        terminal.depth = Depth::None;
+    }
+    let mut own = own_themes();
+    let mut asked = config.ui.theme.clone();
+    if let Some(path) = asked.as_deref().filter(|t| t.contains('/')) {
+        let path = Path::new(path);
+        let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        match fs::read_to_string(path) {
+            Ok(text) => own.insert(0, (name.clone(), text)),
+            Err(e) => {
+                let (theme, mut problems) = theme::choose(None, &own, terminal);
+                problems.push(format!("theme {}: {e}", path.display()));
+                return (theme, problems);
+            }
+        }
+        asked = Some(name);
+    }
+    theme::choose(asked.as_deref(), &own, terminal)
+}
+
+/// `$XDG_CONFIG_HOME/jobdeck/themes/*.yaml`.
+fn own_themes() -> Vec<(String, String)> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
+    let Some(folder) = base.map(|b| b.join("jobdeck/themes")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .filter_map(|path| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            Some((name, fs::read_to_string(path).ok()?))
+        })
+        .collect()
+}

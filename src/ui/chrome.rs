@@ -1,0 +1,172 @@
+//! The header with its tabs and cluster meters, the footer with its keys, and
+//! what is shown instead when there is too little room.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{theme::Theme, widgets::text};
+use crate::app::{
+    chrome,
+    keymap::{self, Action, Entry},
+    model::Model,
+    msg::ClusterHealth,
+    update,
+};
+
+/// Data older than this is called old.
+const OLD_SECS: i64 = 60;
+
+pub fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    frame.buffer_mut().set_style(area, theme.header);
+    let mut right_edge = area.x;
+    let mut tabs = chrome::tabs(area.width).peekable();
+    if let Some((_, first)) = tabs.peek()
+        && usize::from(first.start) > chrome::TITLE.len()
+    {
+        let title = Line::styled(format!(" {}", chrome::TITLE), theme.strong);
+        frame.render_widget(title, Rect { width: first.start, ..area });
+    }
+    for (n, (view, columns)) in tabs.enumerate() {
+        let active = view == model.view;
+        let style = if active { theme.tab_active } else { theme.header };
+        let number = if active { theme.tab_active } else { theme.dim };
+        let line = Line::from_iter([
+            Span::styled(format!(" {}", n + 1), number),
+            Span::styled(format!(" {} ", view.title()), style),
+        ]);
+        let place = Rect { x: area.x + columns.start, width: columns.end - columns.start, ..area };
+        frame.render_widget(line, place.intersection(area));
+        right_edge = place.right();
+    }
+    // Meters from the right; those that do not fit drop out, the default's last.
+    let mut x = area.right();
+    let fits: Vec<(Vec<Span<'_>>, u16)> = model
+        .health
+        .iter()
+        .filter(|h| h.enabled)
+        .map(|h| {
+            let spans = meter(h, model, theme);
+            let width: usize = spans.iter().map(|s| text::width(&s.content)).sum();
+            (spans, width as u16 + 2)
+        })
+        .scan(area.right().saturating_sub(right_edge), |room, (spans, width)| {
+            *room = room.checked_sub(width)?;
+            Some((spans, width))
+        })
+        .collect();
+    for (spans, width) in fits.into_iter().rev() {
+        x = x.saturating_sub(width);
+        frame.render_widget(Line::from(spans), Rect { x, width, ..area });
+    }
+}
+
+/// `lab 3s 12/64`: name, age of the data where it is worth a word, GPUs in use
+/// of all.
+fn meter<'a>(health: &'a ClusterHealth, model: &Model, theme: &Theme) -> Vec<Span<'a>> {
+    let name = text::fit(health.id.as_str(), 16);
+    if health.needs_login {
+        return vec![Span::styled(format!("{name} needs a login"), theme.warning)];
+    }
+    let seen = health.last_seen.map(|at| model.now.duration_since(at).as_secs());
+    if health.error.is_some() {
+        let age = seen.map(|s| format!(" {}", text::age(s))).unwrap_or_default();
+        return vec![Span::styled(format!("{name} ✗ no answer{age}"), theme.error)];
+    }
+    let mut spans = vec![Span::styled(name, theme.dim)];
+    match seen {
+        None => spans.push(Span::styled(" …", theme.dim)),
+        Some(age) if age >= OLD_SECS => {
+            spans.push(Span::styled(format!(" {} old", text::age(age)), theme.stale));
+        }
+        Some(_) => {}
+    }
+    if let Some(capacity) = &health.capacity
+        && let Some(total) = capacity.gpus_total
+    {
+        let used = capacity.gpus_free.map(|free| total.saturating_sub(free));
+        let used = used.map_or_else(|| "?".to_owned(), |n| n.to_string());
+        spans.push(Span::raw(format!(" {used}/{total} GPU")));
+    }
+    spans
+}
+
+/// One hint of the footer: keys and word.
+fn hint(entry: &Entry, model: &Model) -> Option<(String, &'static str)> {
+    let key = model.keymap.keys(entry.action, model.scope()).first()?.to_string();
+    Some((key, entry.short))
+}
+
+fn width_of((key, word): &(String, &'static str)) -> usize {
+    text::width(key) + 1 + text::width(word)
+}
+
+pub fn footer(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    frame.buffer_mut().set_style(area, theme.footer);
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let mut room = usize::from(inner.width);
+    if let Some((_, words)) = &model.notice {
+        // A passing word takes at most the right half; keys stay at the left.
+        let words = text::fit(words, room * 3 / 5).into_owned();
+        let width = text::width(&words) as u16;
+        let place = Rect { x: inner.right().saturating_sub(width), width, ..inner };
+        frame.render_widget(Span::styled(words, theme.accent), place);
+        room = room.saturating_sub(usize::from(width) + 3);
+    }
+    let is_general = |a: Action| matches!(a, Action::Help | Action::Palette);
+    let mut hints: Vec<(&Entry, (String, &'static str))> = keymap::entries(model.scope())
+        .filter(|e| !e.short.is_empty() && update::enabled(model, e.action).is_ok())
+        .filter(|e| model.notice.is_none() || !is_general(e.action))
+        .filter_map(|e| hint(e, model).map(|h| (e, h)))
+        .collect();
+    let need = |hints: &[(&Entry, (String, &'static str))]| {
+        hints.iter().map(|(_, h)| width_of(h)).sum::<usize>() + 2 * hints.len().saturating_sub(1)
+    };
+    while hints.len() > 1 && need(&hints) > room {
+        let least = (0..hints.len())
+            .rev()
+            .min_by_key(|i| hints.get(*i).map_or(0, |(e, _)| e.weight))
+            .unwrap_or(0);
+        hints.remove(least);
+    }
+    let (general, own): (Vec<_>, Vec<_>) =
+        hints.into_iter().partition(|(e, _)| is_general(e.action));
+    let line = |hints: Vec<(&Entry, (String, &'static str))>| {
+        let mut spans: Vec<Span<'static>> = Vec::new();
+        for (_, (key, word)) in hints {
+            if !spans.is_empty() {
+                spans.push(Span::raw("  "));
+            }
+            spans.push(Span::styled(key, theme.key));
+            spans.push(Span::styled(format!(" {word}"), Style::new()));
+        }
+        Line::from(spans)
+    };
+    let right = line(general);
+    let width = right.width() as u16;
+    frame.render_widget(line(own), inner);
+    frame.render_widget(right, Rect { x: inner.right().saturating_sub(width), width, ..inner });
+}
+
+/// Instead of everything, below the least size.
+pub fn too_small(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    let lines = [
+        Line::styled("too little room", theme.strong),
+        Line::from(format!(
+            "{}×{}; jobdeck needs {}×{}",
+            area.width,
+            area.height,
+            chrome::MIN_WIDTH,
+            chrome::MIN_HEIGHT
+        )),
+        Line::styled("make the window larger · q quits", theme.dim),
+    ];
+    let y = area.y + area.height.saturating_sub(lines.len() as u16) / 2;
+    for (i, line) in lines.into_iter().enumerate() {
+        let place = Rect { x: area.x, y: y + i as u16, width: area.width, height: 1 };
+        frame.render_widget(line.centered(), place.intersection(area));
+    }
+}

@@ -1,0 +1,44 @@
+//! Model in, cells out. Nothing here changes the model or composes colours:
+//! styles have names in [`theme::Theme`].
+//!
+//! ```text
+//! row 0        header: tabs, cluster meters
+//! rows 1 … -2  the view, boxes over it
+//! last row     footer: keys that matter here, the last passing word
+//! ```
+
+mod chrome;
+mod overlay;
+pub mod screen;
+pub mod shot;
+#[doc(hidden)]
+pub mod snapshot;
+pub mod theme;
+pub mod widgets;
+
+use ratatui::{Frame, layout::Rect};
+
+use crate::app::{chrome::too_small, model::Model, screen::View};
+use theme::Theme;
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: &Theme) {
+    let area = frame.area();
+    frame.buffer_mut().set_style(area, theme.text);
+    if too_small(area.width, area.height) {
+        return chrome::too_small(frame, area, theme);
+    }
+    chrome::header(frame, Rect { height: 1, ..area }, model, theme);
+    chrome::footer(frame, Rect { y: area.bottom() - 1, height: 1, ..area }, model, theme);
+    let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
+    match model.view {
+        View::Compose => screen::compose::draw(frame, body, model, theme),
+        View::Preview => screen::preview::draw(frame, body, model, theme),
+        View::Monitor => screen::monitor::draw(frame, body, model, theme),
+        View::Runs => screen::runs::draw(frame, body, model, theme),
+        View::Clusters => screen::clusters::draw(frame, body, model, theme),
+    }
+    for overlay in &model.overlays {
+        overlay::draw(frame, body, overlay, model, theme);
+    }
+}

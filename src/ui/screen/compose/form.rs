@@ -1,0 +1,421 @@
+//! The form of what is under the cursor.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{PICKER_ROWS, finding_line, pick_list};
+use crate::{
+    app::{
+        form::{Row, Target, editor::Editor, sweep, value},
+        model::Model,
+        screen::compose::{Compose, Focus},
+    },
+    domain::{
+        fields::{FieldKind, Required},
+        job::JobType,
+    },
+    ui::{
+        theme::Theme,
+        widgets::{boxed, scroll, table as cells, text},
+    },
+};
+
+/// Columns of the labels: those of the batch have more to say.
+fn labels(target: Target) -> u16 {
+    match target {
+        Target::Batch => 23,
+        Target::Entry(_) => 17,
+    }
+}
+
+/// Lines of a field while it is edited, and otherwise.
+const EDITED_LINES: usize = 10;
+const SHOWN_LINES: usize = 3;
+
+/// A field's lines, ready to be placed.
+struct Block {
+    row: usize,
+    lines: Vec<Line<'static>>,
+    /// Line and column of the cursor in it.
+    cursor: Option<(u16, u16)>,
+}
+
+pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    let compose = &model.compose;
+    let labels = labels(compose.form.target);
+    if area.height < 2 || area.width < labels + 8 {
+        return;
+    }
+    title(frame, Rect { height: 1, ..area }, compose, theme);
+    let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    if let Err(why) = compose.doc.editable() {
+        let lines = text::wrap(&why.to_string(), usize::from(body.width));
+        for (line, y) in lines.into_iter().zip(body.y + 1..body.bottom()) {
+            frame.buffer_mut().set_string(body.x, y, line, theme.error);
+        }
+        return;
+    }
+    let width = usize::from(body.width - labels - 2);
+    let blocks: Vec<Block> = compose
+        .form
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(at, row)| block(compose, at, row, width, theme))
+        .collect();
+    let total: usize = blocks.iter().map(|b| b.lines.len()).sum();
+    let page = usize::from(body.height);
+    let top = scrolled(&blocks, compose.form.focus, compose.focus == Focus::Form, page);
+    let mut at = 0usize;
+    let mut dropdown = None;
+    for block in &blocks {
+        let focused = compose.focus == Focus::Form && block.row == compose.form.focus;
+        for (n, line) in block.lines.iter().enumerate() {
+            if at >= top && at < top + page {
+                let y = body.y + (at - top) as u16;
+                let place = Rect { x: body.x, y, width: body.width - 1, height: 1 };
+                cells::write(frame.buffer_mut(), place, &line.spans, false);
+                if focused
+                    && n == 0
+                    && let Some(cell) = frame.buffer_mut().cell_mut((body.x, y))
+                {
+                    cell.set_symbol("▌").set_style(theme.accent);
+                }
+                if focused
+                    && let Some((row, column)) = block.cursor
+                    && usize::from(row) == n
+                {
+                    dropdown = Some(y);
+                    if model.overlays.is_empty() && compose.form.picker.is_none() {
+                        frame.set_cursor_position((body.x + labels + column, y));
+                    }
+                }
+            }
+            at += 1;
+        }
+    }
+    scroll::draw(frame.buffer_mut(), body, total, top, theme);
+    if let (Some(picker), Some(y)) = (&compose.form.picker, dropdown) {
+        let rows = (picker.choices.len() as u16).min(PICKER_ROWS) + 3;
+        let below = body.bottom().saturating_sub(y + 1);
+        let rows = rows.min(body.height);
+        let y = if below >= rows { y + 1 } else { body.bottom().saturating_sub(rows) };
+        let x = body.x + labels - 2;
+        let list = Rect { x, y, width: (body.right() - x).min(52), height: rows };
+        let label = compose.focused_row().map_or("", Row::label);
+        let inside = boxed::draw(frame, list, label, theme.border_focused, theme);
+        pick_list(frame, inside, picker, theme);
+    }
+}
+
+/// First line shown so that the focused field is in sight.
+fn scrolled(blocks: &[Block], focus: usize, focused: bool, page: usize) -> usize {
+    let total: usize = blocks.iter().map(|b| b.lines.len()).sum();
+    if !focused || total <= page {
+        return 0;
+    }
+    let before: usize = blocks.iter().take(focus).map(|b| b.lines.len()).sum();
+    let own = blocks.get(focus).map_or(0, |b| b.lines.len());
+    // A third of the page stays above, so that one sees where one is.
+    let wanted = before.saturating_sub(page / 3);
+    wanted.max((before + own).saturating_sub(page)).min(before).min(total - page)
+}
+
+fn title(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: &Theme) {
+    let mut spans = match compose.form.target {
+        Target::Batch => vec![
+            Span::styled("batch", theme.strong),
+            Span::styled(" · settings for all jobs", theme.dim),
+        ],
+        Target::Entry(entry) => vec![
+            Span::styled(compose.entry_type(entry).word(), theme.strong),
+            Span::styled(" · ", theme.dim),
+            Span::styled(compose.entry_name(entry).unwrap_or("(no name)").to_owned(), theme.strong),
+            Span::styled(format!("   {} of {}", entry + 1, compose.doc.len()), theme.dim),
+        ],
+    };
+    let edited = compose.edited().len();
+    if edited > 1 {
+        spans.push(Span::styled(format!("   • changes go to {edited} jobs"), theme.marked));
+    }
+    cells::write(frame.buffer_mut(), area, &spans, false);
+}
+
+/// A field with its label, value, notes and findings.
+fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -> Block {
+    let focused = compose.focus == Focus::Form && at == compose.form.focus;
+    if let Row::More { count, open } = row {
+        let words = if *open {
+            format!("▾ {count} more fields")
+        } else {
+            format!("▸ {count} more fields")
+        };
+        let style = if focused { theme.accent } else { theme.dim };
+        let line = Line::from(vec![Span::raw("  "), Span::styled(words, style)]);
+        return Block { row: at, lines: vec![line], cursor: focused.then_some((0, 0)) };
+    }
+    let target = compose.form.target;
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut cursor = None;
+    let findings = compose.field_findings(row);
+    let trouble = compose.local_trouble(row).filter(|_| findings.is_empty());
+    let wrong = findings.iter().any(|f| f.is_error()) || trouble.is_some();
+    let label_style = if wrong {
+        theme.error
+    } else if focused {
+        theme.accent
+    } else {
+        theme.dim
+    };
+    if let Row::Default(_) = row
+        && !at
+            .checked_sub(1)
+            .and_then(|b| compose.form.rows.get(b))
+            .is_some_and(|before| matches!(before, Row::Default(_) | Row::More { .. }))
+    {
+        lines.push(Line::default());
+        lines.push(Line::from(vec![
+            Span::raw("  "),
+            Span::styled("Defaults", theme.strong),
+            Span::styled("  for every job that does not say otherwise", theme.dim),
+        ]));
+    }
+    let required = match row {
+        Row::Field(spec) => spec.required == Required::Always,
+        _ => false,
+    };
+    let labels = usize::from(labels(target));
+    let label = format!("{}{}", row.label(), if required { " *" } else { "" });
+    let label = Span::styled(format!("  {} ", text::left(&label, labels - 3)), label_style);
+    let indent = || Span::raw(" ".repeat(labels));
+    let note = note(compose, row, focused, theme);
+    let values: Vec<Line<'static>> = if focused {
+        let taken: usize = note.iter().map(|s| text::width(&s.content)).sum();
+        let room = width.saturating_sub(taken).max(width / 2);
+        let (shown, place) = edited(&compose.form.editor, room, theme);
+        cursor = Some((place.0 + lines.len() as u16, place.1));
+        if compose.form.editor.is_blank() {
+            placeholder(compose, target, row, theme)
+        } else {
+            shown
+        }
+    } else {
+        let shown = compose.field_text(target, row);
+        if shown.is_empty() {
+            match compose.inherited(target, row) {
+                Some(value) => vec![inherited(&value, theme)],
+                None => vec![Line::styled(implied(row), theme.placeholder)],
+            }
+        } else {
+            quiet(row, &shown, width, theme)
+        }
+    };
+    for (n, line) in values.into_iter().enumerate() {
+        let mut spans = vec![if n == 0 { label.clone() } else { indent() }];
+        spans.extend(line.spans);
+        if n == 0 {
+            spans.extend(note.iter().cloned());
+        }
+        lines.push(Line::from(spans));
+    }
+    let below = |line: Line<'static>| {
+        let mut spans = vec![indent()];
+        spans.extend(line.spans);
+        Line::from(spans)
+    };
+    if row.kind() == FieldKind::Sweep
+        && let Some(words) = sweep_count(compose, target, row)
+    {
+        lines.push(below(Line::styled(words, theme.strong)));
+    }
+    let wrapped = |words: &str, style: Style| -> Vec<Line<'static>> {
+        text::wrap(words, width).into_iter().map(|l| Line::styled(l, style)).collect()
+    };
+    if let Some(why) = &trouble {
+        lines.extend(wrapped(&format!("✗ {why}"), theme.error).into_iter().map(below));
+    }
+    for finding in findings.iter().take(if focused { 4 } else { 1 }) {
+        let line = finding_line(finding, false, theme);
+        if focused {
+            let (_, style) = super::sign(finding.severity, theme);
+            let words: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
+            lines.extend(wrapped(&words, style).into_iter().map(below));
+        } else {
+            lines.push(below(line));
+        }
+    }
+    if focused {
+        let help = format!("{} {}", row.help(), value::writing(row.kind()));
+        lines.extend(wrapped(help.trim_end(), theme.dim).into_iter().map(below));
+    }
+    Block { row: at, lines, cursor }
+}
+
+/// An empty field that is edited: what it inherits, or an example.
+fn placeholder(compose: &Compose, target: Target, row: &Row, theme: &Theme) -> Vec<Line<'static>> {
+    vec![match (compose.inherited(target, row), row) {
+        (Some(value), _) => inherited(&value, theme),
+        _ if !implied(row).is_empty() => Line::styled(implied(row), theme.placeholder),
+        (None, Row::Field(spec) | Row::Default(spec)) => {
+            let example = value::parse(spec.example)
+                .map_or_else(|_| spec.example.to_owned(), |node| value::show(spec.kind, &node));
+            let first = example.lines().next().unwrap_or_default().to_owned();
+            Line::styled(format!("e.g. {first}"), theme.placeholder)
+        }
+        (None, _) => Line::default(),
+    }]
+}
+
+/// What an absent field means.
+fn implied(row: &Row) -> &'static str {
+    match row {
+        Row::Field(spec) => match spec.key {
+            "type" => "training",
+            "framework" => "pytorch",
+            "workspace_type" => "jupyter",
+            "sweep_mode" => "grid",
+            "on_existing" => "submit",
+            "continue_on_error" => "true",
+            "dry_run" | "exclusive" => "false",
+            _ => "",
+        },
+        _ => "",
+    }
+}
+
+fn inherited(value: &str, theme: &Theme) -> Line<'static> {
+    let first = text::safe(value.lines().next().unwrap_or_default()).into_owned();
+    Line::from(vec![
+        Span::styled(first, theme.placeholder),
+        Span::styled("  from defaults", theme.dim),
+    ])
+}
+
+/// The lines of a field that is not edited.
+fn quiet(row: &Row, shown: &str, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines: Vec<String> = match row.kind() {
+        FieldKind::Command => text::wrap(shown, width),
+        _ => shown.lines().map(|l| text::fit(l, width).into_owned()).collect(),
+    };
+    if lines.len() > SHOWN_LINES {
+        let more = lines.len() - (SHOWN_LINES - 1);
+        lines.truncate(SHOWN_LINES - 1);
+        lines.push(format!("… {more} more lines"));
+    }
+    lines.into_iter().map(|l| Line::styled(l, theme.input)).collect()
+}
+
+/// The lines of the field that is edited, scrolled so that the cursor is in
+/// view, and where it is.
+fn edited(editor: &Editor, width: usize, theme: &Theme) -> (Vec<Line<'static>>, (u16, u16)) {
+    let (row, _) = editor.cursor();
+    let top = (row + 1).saturating_sub(EDITED_LINES);
+    let at = editor.cursor_width();
+    let shift = (at + 1).saturating_sub(width);
+    let lines = editor
+        .lines()
+        .iter()
+        .skip(top)
+        .take(EDITED_LINES)
+        .map(|line| {
+            let shown = text::left(&skip_columns(line, shift), width);
+            Line::styled(shown, theme.input_focused)
+        })
+        .collect();
+    (lines, ((row - top) as u16, (at - shift) as u16))
+}
+
+/// The text without its first columns.
+pub fn skip_columns(line: &str, columns: usize) -> String {
+    let safe = text::safe(line);
+    if columns == 0 {
+        return safe.into_owned();
+    }
+    let mut used = 0;
+    let mut rest = String::new();
+    for c in safe.chars() {
+        let w = text::width(c.encode_utf8(&mut [0; 4]));
+        if used >= columns {
+            rest.push(c);
+        } else if used + w > columns {
+            rest.push(' ');
+        }
+        used += w;
+    }
+    rest
+}
+
+/// A word behind a value: that there is a list, what an amount is per.
+fn note(compose: &Compose, row: &Row, focused: bool, theme: &Theme) -> Vec<Span<'static>> {
+    let (Row::Field(spec) | Row::Default(spec)) = row else { return Vec::new() };
+    let listed = matches!(
+        spec.kind,
+        FieldKind::Choice(_) | FieldKind::Cluster | FieldKind::Flag | FieldKind::Dependencies
+    );
+    if listed {
+        return if focused {
+            vec![Span::styled(" ▾ Enter lists", theme.dim)]
+        } else {
+            Vec::new()
+        };
+    }
+    let Target::Entry(entry) = compose.form.target else { return Vec::new() };
+    let distributed = compose.entry_type(entry) == JobType::Distributed;
+    if spec.key == "gpus" && distributed {
+        let total = compose.planned.entry(entry).filter(|_| compose.is_planned());
+        let words = match total {
+            Some(summary) if summary.jobs > 0 => {
+                format!("  per worker · {} GPUs in all", summary.total_gpus)
+            }
+            _ => "  per worker".to_owned(),
+        };
+        return vec![Span::styled(words, theme.dim)];
+    }
+    Vec::new()
+}
+
+/// `3 × 9 = 27 jobs`; what the plan counts where it knows better.
+fn sweep_count(compose: &Compose, target: Target, row: &Row) -> Option<String> {
+    let node = compose.field_node(target, row)?;
+    let Target::Entry(entry) = target else { return None };
+    let zip = compose.doc.scalar(entry, "sweep_mode") == Some("zip");
+    let line = sweep::count_line(&node, zip)?;
+    let planned = compose.planned.entry(entry).filter(|_| compose.is_planned());
+    match planned {
+        Some(summary)
+            if summary.jobs > 0 && !line.ends_with(&format!(" {} jobs", summary.jobs)) =>
+        {
+            let jobs = super::count(summary.jobs, "job", "jobs");
+            if line == jobs {
+                Some(line)
+            } else {
+                Some(format!("{line}, with exclude and include {jobs}"))
+            }
+        }
+        _ => Some(line),
+    }
+}
+
+/// The last line while a form has the keys.
+pub fn foot(compose: &Compose, theme: &Theme) -> Line<'static> {
+    if let Some(why) = &compose.form.trouble {
+        let words = format!("✗ not in the batch yet: {}", text::safe(why));
+        return Line::styled(words, theme.error);
+    }
+    let area = compose.form.editor.is_many();
+    if area {
+        let words = "Enter makes a new line · Tab goes on · a paste keeps its lines";
+        return Line::styled(words, theme.dim);
+    }
+    let target = compose.form.target;
+    match compose.planned.of_target(target).min_by_key(|f| f.severity) {
+        Some(finding) => finding_line(finding, true, theme),
+        None => {
+            Line::styled("what is typed is in the batch at once, and kept as a draft", theme.dim)
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Snapshots: what the view looks like at both sizes, in every state.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use ratatui::{Terminal, backend::TestBackend};
+
+use crate::{
+    app::{
+        msg::{Draft, Msg},
+        screen::compose::{document::Document, tests::Session},
+    },
+    ui::{snapshot, theme::Theme},
+};
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
+
+/// The view alone: what stands around it is not its business.
+fn screen(session: &Session) -> String {
+    let model = &session.model;
+    let mut terminal = Terminal::new(TestBackend::new(model.width, model.height - 2)).unwrap();
+    terminal.draw(|frame| super::draw(frame, frame.area(), model, &Theme::basic())).unwrap();
+    snapshot::screen(terminal.backend().buffer())
+}
+
+/// Draws a session at both sizes: the text it opens, and the keys pressed then.
+fn snap(name: &str, text: &str, set_up: impl Fn(&mut Session)) {
+    for (width, height) in SIZES {
+        let mut session = if text.is_empty() {
+            Session::new(width, height)
+        } else {
+            Session::with(text, width, height)
+        };
+        set_up(&mut session);
+        insta::assert_snapshot!(format!("{name}-{width}x{height}"), screen(&session));
+    }
+}
+
+#[test]
+fn empty() {
+    snap("empty", "", |_| {});
+}
+
+#[test]
+fn choosing_a_type() {
+    snap("new-job", "", |s| s.keys("n"));
+}
+
+#[test]
+fn a_first_job() {
+    snap("first-job", "", |s| s.keys("n enter"));
+}
+
+#[test]
+fn normal() {
+    snap("normal", BATCH, |s| s.keys("j j j"));
+}
+
+#[test]
+fn a_form() {
+    snap("form", BATCH, |s| s.keys("j e tab tab tab tab"));
+}
+
+#[test]
+fn a_sweep() {
+    snap("sweep", BATCH, |s| {
+        s.model.compose.focus_field(3, Some("sweep"));
+        s.keys("enter 'dropout 0.1, 0.2'");
+    });
+}
+
+#[test]
+fn a_pick_list() {
+    snap("pick-list", BATCH, |s| {
+        s.model.compose.focus_field(4, Some("cluster"));
+        s.keys("enter");
+    });
+}
+
+#[test]
+fn a_field_that_is_wrong() {
+    snap("wrong-field", BATCH, |s| s.keys("G k e"));
+}
+
+#[test]
+fn marks_and_a_change_for_all_of_them() {
+    snap("marks", BATCH, |s| s.keys("g j space space"));
+    snap("marks-form", BATCH, |s| {
+        s.keys("g j space space");
+        s.model.compose.focus_field(2, Some("time_limit"));
+        s.keys("'90'");
+    });
+}
+
+#[test]
+fn settings_of_the_batch() {
+    snap("batch", BATCH, |s| s.keys("g e"));
+}
+
+#[test]
+fn the_text() {
+    snap("text", BATCH, |s| s.keys("G k E"));
+    snap("text-broken", BATCH, |s| s.keys("g E end enter 'x: [' "));
+    snap("broken", BATCH, |s| s.keys("g E end enter 'x: [' esc"));
+}
+
+#[test]
+fn a_filter() {
+    snap("filter", BATCH, |s| s.keys("/ 'lab' enter"));
+}
+
+#[test]
+fn drafts() {
+    let saved_at: Timestamp = "2026-11-21T09:12:00Z".parse().unwrap();
+    let draft = |path: Option<&str>, text: &str| Draft {
+        id: text.into(),
+        path: path.map(Into::into),
+        text: text.into(),
+        saved_at,
+    };
+    let drafts =
+        vec![draft(Some("/home/alice/jobs/lr.yaml"), BATCH), draft(None, "jobs:\n- name: lost\n")];
+    snap("drafts", "", |s| s.msg(Msg::Drafts(drafts.clone())));
+}
+
+#[test]
+fn nothing_in_a_batch_paints_outside_its_cell() {
+    let text =
+        "jobs:\n- name: \"a\\e[2J\\n\\u202e\"\n  command: \"x\\ty\\u0007\"\n  \"\\e]0;t\\a\": 1\n";
+    for keys in ["", "e", "E"] {
+        let mut session = Session::with(text, 80, 24);
+        session.keys(keys);
+        let buffer = snapshot::buffer(&session.model, &Theme::basic());
+        for cell in &buffer.content {
+            let bad = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+            assert!(!cell.symbol().contains(bad), "{:?}", cell.symbol());
+        }
+    }
+}
+
+const BATCH: &str = "\
+# fine-tuning, with its evaluation
+name: fine-tune-mlp
+defaults: {cluster: lab, image: pytorch/pytorch:latest}
+jobs:
+  - {name: job1, gpus: 2, command: python train.py}
+  - {type: distributed, name: dist-training, workers: 4, gpus: 2, framework: pytorch, command: python -m train}
+  - {type: workspace, name: analysis, gpus: 1, workspace_type: jupyter, image: jupyter/scipy-notebook}
+  - name: fine-tune-mlp
+    gpus: 1
+    command: |
+      python train.py --lr {lr} \\
+        --seed {seed}
+    sweep:
+      lr: [1e-3, 1e-2, 1e-1]
+      seed: {range: [0, 9]}
+    time_limit: 4:00:00
+    env: {WANDB_PROJECT: mlp}
+  - name: eval
+    cluster: lbas
+    gpus: two
+    command: python eval.py
+    depends_on: [fine-tune-mlp]
+  - name: 训练任务🚀-with-a-name-that-is-too-long-for-its-column
+    cluster: [lab, auto]
+    command: python x.py
+";
+
+fn any_keys() -> impl Strategy<Value = String> {
+    let key = prop_oneof![
+        4 => proptest::sample::select(vec![
+            "n", "e", "D", "x", "u", "ctrl-y", "J", "K", "space", "a", "E", "g", "G", "j", "k", "l",
+            "/", "enter", "esc", "tab", "shift-tab", "up", "down", "left", "right", "home", "end",
+            "pgup", "pgdn", "backspace", "delete", "ctrl-z", "ctrl-w", "ctrl-u", "ctrl-k", "ctrl-end",
+            "ctrl-home", "f8", "ctrl-left", "ctrl-right", "alt-d", "ctrl-s", "ctrl-o",
+        ])
+        .prop_map(str::to_owned),
+        2 => proptest::sample::select(vec![
+            "'a'", "'7'", "': '", "'- '", "'{'", "'}'", "'['", "', '", "'#'", "'\"'", "'训'", "'{x}'",
+            "'lab'", "'0 … 3'", "'é='", "'|'", "'&a '", "'*a'",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(key, 1..60).prop_map(|keys| keys.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_is_pressed_the_text_and_the_tree_agree(
+        start in 0..4usize,
+        wide in any::<bool>(),
+        keys in any_keys(),
+        pasted in proptest::sample::select(vec!["", "a: 1\nb: [", "python x.py\r- y", "- {name: q}\n"]),
+        more in any_keys(),
+    ) {
+        let text = ["", BATCH, "{\"jobs\": [{\"name\": \"a\"}, {\"name\": \"b\"}]}", "- name: a\n- {name: b}\n"][start];
+        let (width, height) = SIZES[usize::from(wide)];
+        let mut session = Session::with(text, width, height);
+        session.keys(&keys);
+        session.msg(Msg::Paste(pasted.into()));
+        session.keys(&more);
+        let compose = session.compose();
+        if compose.doc.error().is_none() {
+            let fresh = Document::new(compose.doc.text());
+            prop_assert!(fresh.error().is_none(), "{}", compose.doc.text());
+            prop_assert_eq!(fresh.tree(), compose.doc.tree(), "{}", compose.doc.text());
+        }
+        let rows = compose.row_count();
+        prop_assert!(compose.cursor_row() < rows.max(1));
+        prop_assert!(compose.marks.iter().all(|i| *i < compose.doc.len()));
+        screen(&session);
+    }
+}

@@ -1,0 +1,202 @@
+//! The command line: exit codes and the shape of answers, with the real program.
+
+#![allow(clippy::unwrap_used, reason = "tests may end by a panic")]
+
+mod support;
+
+use std::fs;
+
+use support::World;
+
+/// The error of an answer, whose document has nothing else of note.
+#[track_caller]
+fn error(world: &World, line: &str, code: i32) -> serde_json::Value {
+    let document = world.json(line, code);
+    assert_eq!(document["schema_version"], 1);
+    let error = document["error"].clone();
+    assert!(error["kind"].is_string(), "{document:#}");
+    assert!(error["message"].is_string(), "{document:#}");
+    assert!(error["hints"].is_array(), "{document:#}");
+    error
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let world = World::new();
+    let help = world.run("--help").expect(0);
+    for word in ["plan", "submit", "doctor", "Exit codes", "--config", "--json"] {
+        assert!(help.stdout.contains(word), "{word}");
+    }
+    let version = world.run("--version").expect(0);
+    assert_eq!(version.stdout, concat!("jobdeck ", env!("CARGO_PKG_VERSION"), "\n"));
+    for command in ["plan", "submit", "logs", "retry", "clean"] {
+        world.run(&format!("{command} --help")).expect(0);
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_2_in_words_and_in_json() {
+    let world = World::new();
+    for line in [
+        "plan",
+        "plan a.yaml b.yaml",
+        "submit x.yaml --reuse --fresh",
+        "submit x.yaml --stop-on-interrupt",
+        "logs",
+        "retry last --cause heat",
+        "retry last --set gpus",
+        "clean",
+        "clean last --older 30d",
+        "schema other",
+        "completions tcsh",
+        "wait last --timeout soon",
+        "--frobnicate",
+    ] {
+        let answer = world.run(line).expect(2);
+        assert!(answer.stdout.is_empty(), "{line}: {answer:#?}");
+        assert!(answer.stderr.starts_with("error: "), "{line}: {answer:#?}");
+        let error = error(&world, &format!("{line} --json"), 2);
+        assert_eq!(error["kind"], "usage", "{line}");
+    }
+}
+
+#[test]
+fn without_a_terminal_the_ui_says_so() {
+    let world = World::new();
+    let batch = world.file("b.yaml", "jobs: []");
+    for line in [String::new(), batch.display().to_string(), "demo".into()] {
+        let answer = world.run(&line).expect(2);
+        assert!(answer.stderr.contains("needs a terminal"), "{answer:#?}");
+    }
+    assert_eq!(error(&world, "--json", 2)["kind"], "usage");
+}
+
+#[test]
+fn a_misspelt_command_finds_its_word() {
+    let world = World::new();
+    let answer = world.run("stauts").expect(2);
+    assert!(answer.stderr.contains("did you mean `jobdeck status`?"), "{answer:#?}");
+}
+
+#[test]
+fn a_batch_that_cannot_be_read_is_exit_2() {
+    let world = World::new();
+    let folder = world.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    for command in ["plan", "submit --yes"] {
+        let answer = world.run(&format!("{command} absent.yaml")).expect(2);
+        assert!(answer.stderr.contains("absent.yaml: no such file"), "{answer:#?}");
+        let answer = world.run(&format!("{command} {}", folder.display())).expect(2);
+        assert!(answer.stderr.contains("is a directory, not a file"), "{answer:#?}");
+        assert_eq!(error(&world, &format!("{command} absent.yaml --json"), 2)["kind"], "batch");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_exit_3_with_every_problem() {
+    let world = World::new();
+    world.config("limits: {max_batch_size: many}\nclusters:\n  lab: {kind: slrum}\n");
+    let answer = world.run("runs").expect(3);
+    for text in ["config.yaml:1:26: error: ", "config.yaml:3:15: error: ", "did you mean `slurm`?"]
+    {
+        assert!(answer.stderr.contains(text), "{text}: {answer:#?}");
+    }
+    let error = error(&world, "runs --json", 3);
+    assert_eq!(error["kind"], "config");
+    assert_eq!(error["location"]["line"], 1);
+    assert!(error["hints"].to_string().contains("slrum"), "{error:#}");
+    // Told where it stands, and doctor still looks at the rest.
+    let doctor = world.json("doctor --json", 3);
+    assert_eq!(doctor["ok"], false);
+    assert!(doctor["checks"].as_array().unwrap().len() > 3);
+}
+
+#[test]
+fn a_configuration_named_on_the_command_line_must_be_there() {
+    let world = World::new();
+    for line in ["--config absent.yaml runs", "runs --config absent.yaml", "runs --clusters a.yaml"]
+    {
+        let answer = world.run(line).expect(3);
+        let told = answer.stderr.matches("cannot read the configuration").count();
+        assert_eq!(told, 1, "{answer:#?}");
+    }
+}
+
+#[test]
+fn without_a_home_the_state_folder_is_asked_for() {
+    let world = World::new();
+    let output =
+        world.command().env_remove("HOME").env_remove("JOBDECK_STATE_DIR").arg("runs").output();
+    let answer = support::Answer::from(output.unwrap());
+    assert_eq!(answer.code, 3, "{answer:#?}");
+    assert!(answer.stderr.contains("HOME is not set"), "{answer:#?}");
+    assert!(answer.stderr.contains("JOBDECK_STATE_DIR"), "{answer:#?}");
+}
+
+#[test]
+fn documents_about_itself() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let answer = world.run(&format!("completions {shell}")).expect(0);
+        assert!(answer.stdout.contains("jobdeck"), "{shell}");
+    }
+    let man = world.run("man").expect(0);
+    assert!(man.stdout.starts_with(".ie"), "{}", &man.stdout[..80]);
+    let schema = world.json("schema config", 0);
+    assert!(schema["$schema"].is_string() && schema["properties"].is_object());
+}
+
+#[test]
+fn kinds_without_a_simulation_say_so() {
+    let world = World::new();
+    for (kind, text) in [
+        ("local", "is real"),
+        ("slurm", "has no simulation"),
+        ("ray", "has no simulation"),
+        ("slrum", "did you mean `slurm`?"),
+    ] {
+        let answer = world.run(&format!("simulate {kind}")).expect(2);
+        assert!(answer.stderr.contains(text), "{answer:#?}");
+    }
+}
+
+#[test]
+fn login_is_for_clusters_that_need_one() {
+    let world = World::new();
+    assert!(
+        error(&world, "login local --json", 2)["message"].as_str().unwrap().contains("no login")
+    );
+    let unknown = error(&world, "login loacl --json", 2);
+    assert_eq!(unknown["hints"][0], "did you mean `local`?");
+}
+
+#[test]
+fn init_writes_a_first_configuration_once() {
+    let world = World::new();
+    let answer = world.json("init --json", 0);
+    let path = world.path().join("home/.config/jobdeck/config.yaml");
+    assert_eq!(answer["path"], path.to_str().unwrap());
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(written.contains("local: {kind: local"), "{written}");
+    assert_eq!(error(&world, "init --json", 3)["kind"], "config");
+    assert_eq!(fs::read_to_string(&path).unwrap(), written);
+    // Another one, where it is asked for.
+    world.run("init --config other/config.yaml").expect(0);
+    assert!(world.path().join("other/config.yaml").exists());
+    world.run("doctor").expect(0);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_no_success_and_a_closed_pipe_is_quiet() {
+    let world = World::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = world.command().args(["schema", "config"]).stdout(full).output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the answer"));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = world.command().args(["schema", "config"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,211 @@
+//! One list of behaviours, run against every kind of cluster: what the rest of
+//! the program relies on, whoever answers. A new kind adds its line to [`kinds`].
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt as _;
+use jobdeck::{
+    cluster::{
+        Cluster, Found, KeyedJob, LogCursor, LogStream, Outcome, RemoteAction, SiteFacts, Watched,
+        local::LocalCluster,
+    },
+    config::{LocalGpus, LocalSettings},
+    domain::{
+        ids::{ClusterId, JobIx, JobKey, RunId},
+        job::{Command, JobSpec, JobType},
+        run::JobFacts,
+        status::{Cause, Status},
+    },
+};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+type Make = fn(&Path) -> Arc<dyn Cluster>;
+
+/// Every kind that this build can drive, fresh and empty in a folder of its own,
+/// with room for at least two jobs and one GPU.
+fn kinds() -> Vec<(&'static str, Make)> {
+    vec![("local", local)]
+}
+
+fn local(folder: &Path) -> Arc<dyn Cluster> {
+    let settings =
+        LocalSettings { gpus: LocalGpus::Count(2), cpus: Some(2.0), grace_secs: Some(1) };
+    let exe = PathBuf::from(env!("CARGO_BIN_EXE_jobdeck"));
+    Arc::new(LocalCluster::new(ClusterId::new("here"), &settings, folder.join("root"), exe))
+}
+
+fn job(ix: u32, command: &str) -> KeyedJob {
+    let mut spec = JobSpec::named(format!("job-{ix}"));
+    spec.command = Some(Command::Shell(command.into()));
+    KeyedJob {
+        key: JobKey { run: RunId::new("contract").unwrap(), job: JobIx(ix), attempt: 1 },
+        spec: Arc::new(spec),
+        replicas: 1,
+        after: Vec::new(),
+        run_limit: None,
+    }
+}
+
+/// Sends the jobs as the conductor does; how each was answered, in their order.
+async fn send(cluster: &dyn Cluster, jobs: &[KeyedJob]) -> Vec<Outcome> {
+    let facts = cluster.facts().await.unwrap();
+    let mut answers = Vec::new();
+    for request in &cluster.render(jobs, &facts).requests {
+        answers.extend(cluster.submit(request).await.unwrap());
+    }
+    let of = |key: &JobKey| answers.iter().find(|(k, _)| k == key).map(|(_, o)| o.clone());
+    jobs.iter().map(|job| of(&job.key).unwrap()).collect()
+}
+
+fn watched(job: &KeyedJob, outcome: &Outcome) -> Watched {
+    let Outcome::Accepted(accepted) = outcome else { panic!("{}: {outcome:?}", job.key) };
+    Watched {
+        key: job.key.clone(),
+        remote_id: Some(accepted.remote_id.as_str().into()),
+        log_path: accepted.log_path.as_deref().map(Into::into),
+    }
+}
+
+/// Polls until what is known of the job fits.
+async fn until(
+    cluster: &dyn Cluster,
+    job: &Watched,
+    what: &str,
+    fits: impl Fn(&JobFacts) -> bool,
+) -> JobFacts {
+    let started = Instant::now();
+    loop {
+        let seen = cluster.observe(std::slice::from_ref(job)).await.unwrap();
+        let facts = seen.into_iter().find(|o| o.key == job.key).and_then(|o| o.facts);
+        if let Some(facts) = facts.clone().filter(|facts| fits(facts)) {
+            return facts;
+        }
+        assert!(started.elapsed() < PATIENCE, "never {what}: {facts:?}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Runs the behaviour against every kind.
+fn against_all<F: Future<Output = ()>>(behaviour: impl Fn(Arc<dyn Cluster>, PathBuf) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for (name, make) in kinds() {
+        println!("{name}");
+        let folder = tempfile::tempdir().unwrap();
+        runtime.block_on(behaviour(make(folder.path()), folder.path().to_owned()));
+    }
+}
+
+#[test]
+fn the_same_jobs_make_the_same_requests_and_each_job_is_in_one() {
+    against_all(|cluster, _| async move {
+        let jobs: Vec<KeyedJob> = (0..5).map(|ix| job(ix, "true")).collect();
+        let facts = SiteFacts::default();
+        let rendered = cluster.render(&jobs, &facts);
+        assert_eq!(rendered, cluster.render(&jobs, &facts));
+        let mut keys: Vec<_> =
+            rendered.requests.iter().flat_map(|r| r.jobs.iter().map(|j| j.key.clone())).collect();
+        keys.sort();
+        assert_eq!(keys, jobs.iter().map(|j| j.key.clone()).collect::<Vec<_>>());
+        let most = cluster.capabilities().jobs_per_request;
+        assert!(rendered.requests.iter().all(|r| r.jobs.len() <= most));
+        assert!(rendered.requests.iter().all(|r| r.cluster == *cluster.id()));
+    });
+}
+
+#[test]
+fn a_job_runs_once_however_often_it_is_sent() {
+    against_all(|cluster, folder| async move {
+        let ran = folder.join("ran");
+        let one = job(0, &format!("echo $JOBDECK_JOB >> '{}'; exit 3", ran.display()));
+        let first = send(&*cluster, std::slice::from_ref(&one)).await;
+        let again = send(&*cluster, std::slice::from_ref(&one)).await;
+        assert_eq!(first, again);
+        let job = watched(&one, &first[0]);
+        let facts = until(&*cluster, &job, "ended", |f| f.status.is_ended()).await;
+        assert_eq!((facts.status, facts.cause), (Status::Failed, Some(Cause::Exit)));
+        assert_eq!(facts.exit_code, Some(3));
+        assert!(facts.started_at <= facts.finished_at && facts.finished_at.is_some());
+        // An end stays an end, also when it is sent once more.
+        send(&*cluster, std::slice::from_ref(&one)).await;
+        assert_eq!(until(&*cluster, &job, "told of", |_| true).await, facts);
+        assert_eq!(std::fs::read_to_string(ran).unwrap(), "job-0\n");
+    });
+}
+
+#[test]
+fn what_is_there_is_found_and_what_is_not_is_said_to_be_absent() {
+    against_all(|cluster, _| async move {
+        let there = job(0, "true");
+        let not = job(1, "true");
+        send(&*cluster, std::slice::from_ref(&there)).await;
+        let keys = [there.key.clone(), not.key.clone()];
+        let found = cluster.find(&keys).await.unwrap();
+        let of = |key: &JobKey| found.iter().find(|(k, _)| k == key).map(|(_, f)| f);
+        assert!(matches!(of(&there.key), Some(Found::Present(_))), "{found:?}");
+        assert_eq!(of(&not.key), Some(&Found::Absent));
+        // Silence means nothing, so a poll must say it too.
+        let job = Watched { key: not.key.clone(), remote_id: None, log_path: None };
+        let seen = cluster.observe(&[job]).await.unwrap();
+        assert!(seen.iter().any(|o| o.key == not.key && o.facts.is_none()), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_cancelled_job_ends_as_stopped() {
+    against_all(|cluster, _| async move {
+        let long = job(0, "sleep 600");
+        let job = watched(&long, &send(&*cluster, std::slice::from_ref(&long)).await[0]);
+        until(&*cluster, &job, "running", |f| f.status == Status::Running).await;
+        let acted = cluster.act(RemoteAction::Cancel, std::slice::from_ref(&job)).await.unwrap();
+        assert!(acted.iter().all(|o| o.result.is_ok()), "{acted:?}");
+        let facts = until(&*cluster, &job, "stopped", |f| f.status.is_ended()).await;
+        assert_eq!((facts.status, facts.cause), (Status::Stopped, Some(Cause::Cancelled)));
+    });
+}
+
+#[test]
+fn a_log_is_read_from_any_byte_as_it_is() {
+    against_all(|cluster, _| async move {
+        if !cluster.capabilities().logs {
+            return;
+        }
+        let one = job(0, r"printf 'first\nsecond\377\n'; printf 'trouble\n' >&2");
+        let job = watched(&one, &send(&*cluster, std::slice::from_ref(&one)).await[0]);
+        until(&*cluster, &job, "ended", |f| f.status.is_ended()).await;
+        for (stream, from, expected) in [
+            (LogStream::Stdout, LogCursor::Offset(0), &b"first\nsecond\xff\n"[..]),
+            (LogStream::Stdout, LogCursor::Offset(6), b"second\xff\n"),
+            (LogStream::Stdout, LogCursor::Tail(2), b"\xff\n"),
+            (LogStream::Stderr, LogCursor::Tail(1 << 20), b"trouble\n"),
+        ] {
+            let mut chunks = cluster.logs(&job, stream, from, true);
+            let mut bytes = Vec::new();
+            // Followed, it ends by itself, since the job has ended.
+            while let Some(chunk) = chunks.next().await {
+                bytes.extend(chunk.unwrap().bytes);
+            }
+            assert_eq!(bytes, expected, "{stream:?} {from:?}");
+        }
+    });
+}
+
+#[test]
+fn capacity_and_capabilities_agree_with_what_it_does() {
+    against_all(|cluster, _| async move {
+        let capacity = cluster.capacity().await.unwrap();
+        if let (Some(free), Some(total)) = (capacity.gpus_free, capacity.gpus_total) {
+            assert!(free <= total);
+        }
+        let can = cluster.capabilities();
+        assert!(can.jobs_per_request > 0 && can.concurrency > 0 && can.min_interval_ms > 0);
+        assert!(can.absent_looks > 0, "a lost answer must be asked about at least once");
+        assert!(can.job_types.contains(&JobType::Training));
+    });
+}

@@ -1,0 +1,458 @@
+//! The whole way on the local executor, with the real program: plan, submit,
+//! wait, status, logs, retry, cancel, reuse, clean.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
+
+mod support;
+
+use std::{
+    fs,
+    io::Read,
+    process::{Child, Stdio},
+    time::Instant,
+};
+
+use serde_json::Value;
+use support::{Answer, DEADLINE, World};
+
+/// Four short jobs; `flaky` fails until its second attempt.
+const BATCH: &str = "\
+name: journey
+jobs:
+  - {name: first, command: 'echo out; echo err >&2'}
+  - name: grid
+    command: echo lr={lr}
+    sweep: {lr: [1e-3, 1e-2]}
+  - name: flaky
+    command: |
+      echo \"attempt $JOBDECK_ATTEMPT\"
+      [ \"$JOBDECK_ATTEMPT\" = 2 ] || { echo 'no luck' >&2; exit 3; }
+  - {name: report, command: echo done, depends_on: [grid]}
+";
+
+fn world_with(batch: &str) -> World {
+    let world = World::new();
+    world.file("batch.yaml", batch);
+    world
+}
+
+fn job<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let jobs = status["jobs"].as_array().unwrap();
+    jobs.iter().find(|job| job["name"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}"))
+}
+
+#[track_caller]
+fn has_keys(value: &Value, keys: &str) {
+    for key in keys.split_whitespace() {
+        assert!(value.get(key).is_some(), "no `{key}` in {value:#}");
+    }
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Waits for a child's end without reading its output; small outputs only.
+#[track_caller]
+fn ended(mut child: Child) -> Answer {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > DEADLINE {
+            child.kill().unwrap();
+            panic!("it never ended");
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn plan_submit_look_retry_clean() {
+    let world = world_with(BATCH);
+    let plan = world.json("plan batch.yaml --json --requests", 0);
+    has_keys(
+        &plan,
+        "schema_version batch ok total_jobs jobs_by_type total_gpus peak_gpus gpus_by_cluster \
+         gpus_by_project findings jobs requests",
+    );
+    assert_eq!(plan["ok"], true, "{plan:#}");
+    assert_eq!(plan["total_jobs"], 5);
+    assert_eq!(plan["jobs_by_type"], serde_json::json!({ "training": 5 }));
+    has_keys(
+        &plan["jobs"][1],
+        "name group type cluster project image command gpus replicas total_gpus action depends_on params",
+    );
+    assert_eq!(plan["jobs"][1]["name"], "grid-1");
+    assert_eq!(plan["jobs"][1]["params"], serde_json::json!({ "lr": "1e-3" }));
+    assert!(!world.state().join("runs").exists(), "a plan leaves nothing behind");
+
+    let answer = world.run("submit batch.yaml --yes --wait --json").expect(1);
+    let submitted = answer.json();
+    has_keys(
+        &submitted,
+        "schema_version run batch total_jobs successful_submissions failed_submissions \
+         completed_jobs in_progress_jobs resubmitted_jobs results",
+    );
+    has_keys(&submitted["results"][0], "name type cluster status job_id error attempt action");
+    assert_eq!(submitted["successful_submissions"], 5, "{submitted:#}");
+    assert_eq!(submitted["completed_jobs"], 4, "{submitted:#}");
+    let run = submitted["run"].as_str().unwrap();
+    assert!(answer.stderr.contains(run), "the run id goes to standard error: {answer:#?}");
+
+    let status = world.json("status --json", 0);
+    has_keys(
+        &status,
+        "schema_version run batch created_at ended counts unsent conductor gpus_in_use clusters jobs",
+    );
+    has_keys(
+        &status["jobs"][0],
+        "name group type cluster project status cause reason blocked job_id remote_name attempt \
+         attempts gpus total_gpus submitted_at started_at finished_at exit_code error node url \
+         log_path params",
+    );
+    has_keys(
+        &status["jobs"][0]["attempts"][0],
+        "attempt status cause job_id exit_code started_at finished_at",
+    );
+    assert_eq!(status["run"], run);
+    assert_eq!(status["ended"], true);
+    assert_eq!(status["counts"], serde_json::json!({ "succeeded": 4, "failed": 1 }));
+    assert_eq!(status["unsent"], 0);
+    let flaky = job(&status, "flaky");
+    assert_eq!((&flaky["exit_code"], &flaky["cause"]), (&3.into(), &"exit".into()));
+    assert!(status["created_at"].as_str().unwrap().ends_with('Z'));
+
+    let table = world.run("status").expect(0).stdout;
+    assert!(table.contains("✗ failed") && table.contains("flaky"), "{table}");
+    let csv = world.run("status --csv").expect(0).stdout;
+    assert!(csv.lines().next().unwrap().ends_with(",lr"), "{csv}");
+    assert_eq!(csv.lines().count(), 6, "{csv}");
+
+    assert_eq!(world.run("logs last first").expect(0).stdout, "out\n");
+    assert_eq!(world.run("logs last first --stderr").expect(0).stdout, "err\n");
+    assert_eq!(world.run("logs last --failed --stderr").expect(0).stdout, "no luck\n");
+    let grid = world.run("logs last grid").expect(0).stdout;
+    assert_eq!(grid, "grid-1 │ lr=1e-3\ngrid-2 │ lr=1e-2\n");
+
+    // Without a terminal a retry wants its confirmation.
+    world.run("retry last --failed").expect(4);
+    let retried = world.json("retry last --failed --yes --wait --json", 0);
+    assert_eq!(retried["total_jobs"], 1, "{retried:#}");
+    assert_eq!(retried["resubmitted_jobs"], 1, "{retried:#}");
+    let status = world.json("status last --json", 0);
+    let flaky = job(&status, "flaky");
+    assert_eq!((&flaky["status"], &flaky["attempt"]), (&"succeeded".into(), &2.into()));
+    assert_eq!(flaky["attempts"][0]["status"], "failed");
+    assert_eq!(world.run("logs last flaky").expect(0).stdout, "attempt 2\n");
+    assert_eq!(world.run("logs last flaky --attempt 1").expect(0).stdout, "attempt 1\n");
+    let nothing = world.json("retry last --failed --yes --json", 0);
+    assert_eq!(nothing["total_jobs"], 0);
+
+    let runs = world.json("runs --json", 0);
+    has_keys(&runs["runs"][0], "run batch created_at ended counts");
+    assert_eq!(runs["runs"][0]["run"], run);
+
+    // What is exported can be submitted again.
+    let exported = world.run("export last").expect(0).stdout;
+    world.file("exported.yaml", &exported);
+    let plan = world.json("plan exported.yaml --json", 0);
+    assert_eq!(plan["total_jobs"], 5, "{exported}");
+    assert!(exported.contains("JOBDECK_PARAM_LR: '1e-3'"), "{exported}");
+
+    world.run("clean last").expect(4);
+    assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 1);
+    let cleaned = world.json("clean last --yes --json", 0);
+    assert_eq!(cleaned["runs"][0]["run"], run);
+    assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 0);
+    world.run("status").expect(2);
+}
+
+#[test]
+fn nothing_is_sent_without_a_confirmation() {
+    let world = world_with("confirmed: true\njobs: [{name: a, command: 'true'}]\n");
+    let answer = world.run("submit batch.yaml").expect(4);
+    assert!(answer.stdout.contains("nothing has been submitted"), "{answer:#?}");
+    assert!(answer.stdout.contains("confirmed"), "a warning says that it confirms nothing");
+    let plan = world.json("submit batch.yaml --json", 4);
+    assert_eq!(plan["total_jobs"], 1);
+    // Settings spare a question, not a confirmation.
+    world.config("limits: {require_confirmation: false, dry_run_default: false}\n");
+    world.run("submit batch.yaml").expect(4);
+    assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 0);
+
+    let world = world_with("dry_run: true\njobs: [{name: a, command: 'true'}]\n");
+    let plan = world.json("submit batch.yaml --yes --json", 4);
+    assert_eq!(plan["ok"], true);
+    assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_batch_with_errors_is_exit_2_and_tells_all_of_them() {
+    let world = world_with(
+        "jobs:\n  - {name: a, comand: echo, gpus: two}\n  - {name: a, command: echo, cluster: lbas}\n",
+    );
+    for command in ["plan", "submit --yes"] {
+        let answer = world.run(&format!("{command} batch.yaml")).expect(2);
+        for text in ["batch.yaml:2:", "batch.yaml:3:", "did you mean `command`?", "lbas"] {
+            assert!(answer.stdout.contains(text), "{text}: {answer:#?}");
+        }
+        let plan = world.json(&format!("{command} batch.yaml --json"), 2);
+        assert_eq!(plan["ok"], false);
+        let findings = plan["findings"].as_array().unwrap();
+        assert!(findings.len() >= 4, "{plan:#}");
+        for finding in findings {
+            has_keys(finding, "severity job field path line column message hint");
+        }
+    }
+    for (text, what) in
+        [("jobs: [", "no YAML"), ("a\0b", "NUL"), ("", "nothing"), ("jobs: []", "no jobs")]
+    {
+        world.file("bad.yaml", text);
+        let plan = world.json("plan bad.yaml --json", 2);
+        assert_eq!(plan["ok"], false, "{what}");
+        world.run("submit bad.yaml --yes").expect(2);
+    }
+}
+
+#[test]
+fn a_batch_may_come_through_a_pipe() {
+    let world = World::new();
+    let child = world
+        .command()
+        .args(["submit", "-", "--yes", "--wait", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut child = child;
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"[{name: a, command: pwd}]")
+        .unwrap();
+    let answer = ended(child).expect(0).json();
+    assert_eq!(answer["completed_jobs"], 1, "{answer:#}");
+    let here = world.path().canonicalize().unwrap();
+    assert_eq!(world.run("logs last").expect(0).stdout.trim(), here.to_str().unwrap());
+}
+
+#[test]
+fn the_same_run_id_carries_on_the_same_content_only() {
+    let world = world_with("jobs: [{name: a, command: echo once >> tally}]\n");
+    let one = world.json("submit batch.yaml --yes --wait --json --run-id night-1", 0);
+    assert_eq!(one["run"], "night-1");
+    let two = world.json("submit batch.yaml --yes --wait --json --run-id night-1", 0);
+    assert_eq!(two["run"], "night-1");
+    assert_eq!(fs::read_to_string(world.path().join("tally")).unwrap(), "once\n");
+    world.file("batch.yaml", "jobs: [{name: b, command: echo other}]\n");
+    let error = world.json("submit batch.yaml --yes --wait --json --run-id night-1", 2);
+    assert_eq!(error["error"]["kind"], "usage", "{error:#}");
+    for id in ["last", "../x", "a b"] {
+        let answer = world.run_args(&["submit", "batch.yaml", "--yes", "--run-id", id]).expect(2);
+        assert!(answer.stderr.contains("run id"), "{answer:#?}");
+    }
+}
+
+#[test]
+fn waiting_has_a_limit_and_an_end() {
+    let world = world_with("jobs: [{name: long, command: sleep 600}]\n");
+    let answer = world.json("submit batch.yaml --yes --json", 0);
+    assert_eq!(answer["in_progress_jobs"], 1, "{answer:#}");
+    let timed_out = world.json("wait last --timeout 1s --json", 124);
+    assert_eq!(timed_out["error"]["kind"], "timed_out");
+    assert_eq!(timed_out["ended"], false);
+    world.run("cancel last").expect(4);
+    let cancelled = world.json("cancel last --yes --json", 0);
+    assert_eq!(cancelled["cancelled"], 1);
+    assert_eq!(cancelled["results"][0]["status"], "stopped");
+    // Stopped by a person is no failure.
+    let ended = world.json("wait last --json", 0);
+    assert_eq!(ended["counts"], serde_json::json!({ "stopped": 1 }));
+    assert_eq!(ended["jobs"][0]["cause"], "cancelled");
+}
+
+#[test]
+fn what_does_not_exist_is_exit_2() {
+    let world = world_with("jobs: [{name: alpha, command: 'true'}]\n");
+    for line in [
+        "status",
+        "wait last",
+        "logs nope",
+        "retry nope --yes",
+        "cancel nope --yes",
+        "send nope --yes",
+        "clean nope --yes",
+        "export nope",
+    ] {
+        let error = world
+            .json(&format!("{line} --json").replace("logs nope --json", "wait nope --json"), 2);
+        assert_eq!(error["error"]["kind"], "usage", "{line}: {error:#}");
+    }
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    for line in ["logs last alfa", "retry last alfa --yes", "cancel last alfa --yes"] {
+        let answer = world.run(line).expect(2);
+        assert!(answer.stderr.contains("did you mean `alpha`?"), "{line}: {answer:#?}");
+    }
+    let answer = world.run("logs last alpha --attempt 7").expect(2);
+    assert!(!answer.stderr.is_empty());
+}
+
+#[test]
+fn ctrl_c_leaves_jobs_running_and_stops_them_only_when_asked() {
+    for (flag, left) in [("", "running"), ("--stop-on-interrupt", "stopped")] {
+        let world = world_with("jobs: [{name: long, command: 'touch started; sleep 600'}]\n");
+        let mut command = world.command();
+        command.args(["submit", "batch.yaml", "--yes", "--wait"]);
+        if !flag.is_empty() {
+            command.arg(flag);
+        }
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        world.until_file("started");
+        signal(&child, rustix::process::Signal::INT);
+        let answer = ended(child).expect(130);
+        assert!(
+            answer.stderr.contains(if flag.is_empty() { "goes on" } else { "stopped 1 job" }),
+            "{answer:#?}"
+        );
+        let status = world.json("status --json", 0);
+        assert_eq!(status["jobs"][0]["status"], left, "{status:#}");
+        world.run("cancel last --yes").expect(0);
+    }
+}
+
+/// A cluster that takes one job at a time, so that the rest waits here.
+const NARROW: &str = "clusters: {local: {kind: local, max_inflight: 1}}\n";
+
+#[test]
+fn the_background_process_sends_what_waits() {
+    let world =
+        world_with("jobs: [{name: j, command: 'sleep 0.3', sweep: {i: {range: [0, 4]}}}]\n");
+    world.config(NARROW);
+    let answer = world.run("submit batch.yaml --yes").expect(0);
+    assert!(answer.stderr.contains("a background process"), "{answer:#?}");
+    let status = world.until("last", "all done", |s| s["counts"]["succeeded"] == 4);
+    assert_eq!(status["ended"], true);
+    // It ends by itself, and says so.
+    world.until("last", "left alone", |s| s["conductor"].is_null());
+}
+
+#[test]
+fn without_a_background_process_the_rest_is_held_until_it_is_sent() {
+    let world = world_with("jobs: [{name: a, command: 'sleep 0.3'}, {name: b, command: 'true'}]\n");
+    world.config(NARROW);
+    let answer = world.run("submit batch.yaml --yes --no-background").expect(0);
+    assert!(answer.stderr.contains("held"), "{answer:#?}");
+    let status = world.until("last", "a has ended", |s| job(s, "a")["status"] == "succeeded");
+    assert_eq!(job(&status, "b")["status"], "waiting", "looking never sends");
+    assert_eq!(status["unsent"], 1);
+    assert!(status["conductor"].is_null());
+    let table = world.run("status").expect(0).stdout;
+    assert!(table.contains("1 never sent, held"), "{table}");
+    world.run("send last").expect(4);
+    world.json("send last --yes --json", 0);
+    world.until("last", "b was sent", |s| job(s, "b")["status"] == "succeeded");
+    let nothing = world.json("send last --yes --json", 0);
+    assert_eq!(nothing["in_progress_jobs"], 0);
+}
+
+#[test]
+fn retries_by_cause_and_with_changes() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: slow, command: sleep 600, time_limit: 1s}\n",
+        "  - {name: code, command: 'echo n=$N; exit $N', env: {N: '4'}}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(1);
+    let status = world.json("status --json", 0);
+    assert_eq!(job(&status, "slow")["cause"], "timeout", "{status:#}");
+    let retried = world.json("retry last --cause exit --set env.N=0 --yes --wait --json", 1);
+    assert_eq!(retried["total_jobs"], 1, "{retried:#}");
+    let status = world.json("status --json", 0);
+    assert_eq!(job(&status, "code")["status"], "succeeded", "{status:#}");
+    assert_eq!(job(&status, "slow")["attempt"], 1);
+    assert_eq!(world.run("logs last code").expect(0).stdout, "n=0\n");
+    let answer = world.run("retry last slow --set gpsu=1 --yes").expect(2);
+    assert!(answer.stderr.contains("gpsu"), "{answer:#?}");
+}
+
+#[test]
+fn earlier_results_are_reused_on_request() {
+    let world = world_with("jobs: [{name: a, command: echo run >> tally}]\n");
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    let plan = world.json("plan batch.yaml --reuse --json", 0);
+    assert_eq!(plan["jobs"][0]["action"], "reuse", "{plan:#}");
+    let answer = world.json("submit batch.yaml --reuse --yes --wait --json", 0);
+    assert_eq!(answer["completed_jobs"], 1, "{answer:#}");
+    assert_eq!(fs::read_to_string(world.path().join("tally")).unwrap(), "run\n");
+    world.run("submit batch.yaml --fresh --yes --wait").expect(0);
+    assert_eq!(fs::read_to_string(world.path().join("tally")).unwrap(), "run\nrun\n");
+}
+
+#[test]
+fn logs_from_the_end_and_as_they_come() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: many, command: 'seq 1 50000'}\n",
+        "  - name: live\n",
+        "    command: 'echo one; touch live.started; while [ ! -e go ]; do sleep 0.1; done; echo two'\n",
+    ));
+    world.run("submit batch.yaml --yes").expect(0);
+    world.until("last", "many has ended", |s| job(s, "many")["status"] == "succeeded");
+    assert_eq!(world.run("logs last many --tail 2").expect(0).stdout, "49999\n50000\n");
+    assert_eq!(world.run("logs last many --tail 0").expect(0).stdout, "");
+    assert_eq!(world.run("logs last many").expect(0).stdout.lines().count(), 50_000);
+    assert_eq!(world.run("logs last many -n 100000").expect(0).stdout.lines().count(), 50_000);
+
+    world.until_file("live.started");
+    let mut child = world
+        .command()
+        .args(["logs", "last", "live", "-f"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 4];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"one\n");
+    world.file("go", "");
+    let answer = ended(child).expect(0);
+    assert_eq!(answer.stdout, "two\n");
+}
+
+#[test]
+fn clusters_and_doctor_answer() {
+    let world = World::new();
+    world.config("clusters: {here: {kind: local, gpus: 3}, off: {kind: local, enabled: false}}\n");
+    let answer = world.json("clusters --json", 0);
+    has_keys(
+        &answer["clusters"][0],
+        "name kind reachable error latency_ms gpus_total gpus_free queue version",
+    );
+    assert_eq!(answer["clusters"][0]["name"], "here");
+    assert_eq!(answer["clusters"][0]["gpus_total"], 3, "{answer:#}");
+    assert_eq!(answer["clusters"][0]["gpus_free"], 3);
+    let doctor = world.json("doctor --json", 0);
+    assert_eq!(doctor["ok"], true, "{doctor:#}");
+}
+
+#[test]
+fn hostile_names_cannot_steer_the_terminal() {
+    let world = world_with(
+        "name: \"\\e[2Jbatch\"\njobs: [{name: ok, command: \"printf '\\\\033[2J'\", tags: [\"\\x9b1m\"]}]\n",
+    );
+    for line in [
+        "plan batch.yaml",
+        "plan batch.yaml --json",
+        "submit batch.yaml --yes --wait",
+        "status",
+        "runs",
+    ] {
+        let answer = world.run(line);
+        assert!(
+            !answer
+                .stdout
+                .chars()
+                .chain(answer.stderr.chars())
+                .any(|c| c.is_control() && c != '\n'),
+            "{line}: {answer:#?}"
+        );
+    }
+}

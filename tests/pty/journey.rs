@@ -1,0 +1,77 @@
+//! The whole journey by keys: open, preview, confirm, watch, read, retry.
+
+use crate::term::{Home, Term, key};
+
+const BATCH: &str = "name: tour
+jobs:
+  - {name: good, command: 'echo all is well'}
+  - {name: bad, command: 'echo the reason >&2; test -e mended'}
+";
+
+#[test]
+fn compose_preview_confirm_watch_read_and_retry() {
+    let home = Home::new();
+    let file = home.write("tour.yaml", BATCH);
+    let mut term = Term::start(&home, &[file.to_str().expect("utf-8")], 120, 32);
+    term.sees("good");
+    term.keys("p");
+    term.sees("nothing has been submitted");
+    term.keys("S");
+    term.sees("Submit tour?");
+    // Any other key than `y` sends nothing.
+    term.keys("x");
+    term.until("the box to close", |s| !s.contains("Submit tour?"));
+    assert!(!home.run(&["status"]).status.success(), "something was submitted without `y`");
+    term.keys("S");
+    term.sees("Submit tour?");
+    term.keys("y");
+    term.until("both ends", |s| s.contains("succeeded") && s.contains("failed"));
+    term.keys("F");
+    term.until("failed only", |s| s.contains("bad") && !s.contains("good"));
+    term.keys("l");
+    term.sees("log");
+    term.keys("\t");
+    term.sees("the reason");
+    term.keys(key::ESC);
+    home.write("mended", "");
+    term.keys("F");
+    term.until("all again", |s| s.contains("good"));
+    term.keys("R");
+    term.until("the retry box", |s| s.contains("Retry"));
+    term.keys("y");
+    term.until("both succeeded", |s| {
+        s.matches("succeeded").count() >= 2 && !s.contains("✗ failed")
+    });
+    term.keys("q");
+    assert_eq!(term.ends(), 0);
+    let status = home.run(&["status", "--json"]);
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    let answer: serde_json::Value = serde_json::from_str(&text).expect("one document");
+    assert_eq!(answer["jobs"][1]["attempt"], 2, "{text}");
+    assert_eq!(answer["counts"]["succeeded"], 2, "{text}");
+}
+
+#[test]
+fn jobs_outlive_a_killed_window() {
+    let home = Home::new();
+    let file = home.write(
+        "long.yaml",
+        "name: long\njobs:\n  - {name: sleeper, command: 'while ! test -e go; do sleep 0.05; done; exit 5'}\n",
+    );
+    let mut term = Term::start(&home, &[file.to_str().expect("utf-8")], 100, 30);
+    term.sees("sleeper");
+    term.keys("p");
+    term.sees("nothing has been submitted");
+    term.keys("S");
+    term.sees("Submit long?");
+    term.keys("y");
+    term.until("it runs", |s| s.contains("running"));
+    term.signal("-KILL");
+    term.ends();
+    home.write("go", "");
+    let waited = home.run(&["wait", "last", "--timeout", "30s", "--json"]);
+    let text = String::from_utf8_lossy(&waited.stdout).into_owned();
+    let answer: serde_json::Value = serde_json::from_str(&text).expect("one document");
+    assert_eq!(answer["jobs"][0]["exit_code"], 5, "{text}");
+    assert_eq!(answer["jobs"][0]["status"], "failed", "{text}");
+}

@@ -1,0 +1,8 @@
+//! The real binary on a real pseudo-terminal: what a person's terminal sees.
+
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say so and stop")]
+
+mod journey;
+mod shell;
+mod term;
+mod terminal;
