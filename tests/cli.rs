@@ -125,9 +125,9 @@ fn a_configuration_named_on_the_command_line_must_be_there() {
 #[test]
 fn without_a_home_the_state_folder_is_asked_for() {
     let world = World::new();
-    let output =
-        world.command().env_remove("HOME").env_remove("JOBDECK_STATE_DIR").arg("runs").output();
-    let answer = support::Answer::from(output.unwrap());
+    let mut command = world.command();
+    command.env_remove("HOME").env_remove("JOBDECK_STATE_DIR").arg("runs");
+    let answer = support::answer_of(&mut command);
     assert_eq!(answer.code, 3, "{answer:#?}");
     assert!(answer.stderr.contains("HOME is not set"), "{answer:#?}");
     assert!(answer.stderr.contains("JOBDECK_STATE_DIR"), "{answer:#?}");

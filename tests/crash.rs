@@ -196,10 +196,8 @@ fn bounded(world: &World, blocks: u32, args: &[&str]) -> support::Answer {
         .arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""))
         .arg(env!("CARGO_BIN_EXE_jobdeck"))
         .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-        .into()
+        .stdin(Stdio::null());
+    support::answer_of(&mut shell)
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -79,7 +81,7 @@ impl World {
     }
 
     pub fn run_args(&self, args: &[&str]) -> Answer {
-        self.command().args(args).output().unwrap().into()
+        answer_of(self.command().args(args))
     }
 
     /// The one JSON document of an answer that has this exit code.
@@ -113,6 +115,23 @@ impl World {
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
+}
+
+/// Runs a command to its end. One that does not end is killed, which is an
+/// answer with the code -1.
+pub fn answer_of(command: &mut Command) -> Answer {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    let (ended, watch) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if watch.recv_timeout(2 * DEADLINE) == Err(RecvTimeoutError::Timeout) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watchdog.join().unwrap();
+    output.into()
 }
 
 impl Answer {

@@ -83,6 +83,16 @@ impl Local {
         }
     }
 
+    /// Something was sent here before. A first submission that was killed may have
+    /// made only a part of the queue's files; the rest is made now.
+    fn has_queue(&self) -> io::Result<bool> {
+        let begun = self.root.requests().exists();
+        if begun {
+            self.root.create()?;
+        }
+        Ok(begun)
+    }
+
     fn executor_lives(&self) -> bool {
         files::read_json::<Option<Incumbent>>(&self.root.incumbent())
             .flatten()
@@ -166,9 +176,9 @@ impl Local {
     }
 
     pub fn find(&self, keys: &[JobKey]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
-        if self.root.requests().exists() {
+        let disk = |error| self.disk(&error);
+        if self.has_queue().map_err(disk)? {
             // A submission that is under way ends first; one that was killed is completed.
-            let disk = |error| self.disk(&error);
             let _submit = self.root.lock_submit().map_err(disk)?;
             self.root.complete_unfinished().map_err(disk)?;
         }
@@ -190,7 +200,7 @@ impl Local {
         let disk = |error| self.disk(&error);
         let mut answer = Vec::with_capacity(jobs.len());
         let mut asked = false;
-        if self.root.requests().exists() {
+        if self.has_queue().map_err(disk)? {
             // An executor that is about to leave sees the wish, or is gone before it.
             let _submit = self.root.lock_submit().map_err(disk)?;
             for key in jobs {
@@ -298,4 +308,39 @@ fn memory_total() -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{JobIx, RunId};
+
+    /// Whatever was made before the kill, the job is known to be absent.
+    #[test]
+    fn a_queue_that_is_made_in_part_is_an_empty_queue() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = Root::new(folder.path().join("whole"));
+        whole.create().unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(whole.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert!(names.len() > 8);
+        let key = JobKey { run: RunId::new("r").unwrap(), job: JobIx(0), attempt: 1 };
+        for (n, kept) in std::iter::once(None).chain(names.iter().map(Some)).enumerate() {
+            let path = folder.path().join(n.to_string());
+            let settings = LocalSettings::default();
+            let exe = PathBuf::from("/no/such/program");
+            let local = Local::new(ClusterId::new("here"), &settings, path.clone(), exe);
+            local.root.create().unwrap();
+            for name in names.iter().filter(|name| Some(*name) != kept) {
+                let made = path.join(name);
+                if made.is_dir() { fs::remove_dir(made) } else { fs::remove_file(made) }.unwrap();
+            }
+            let found = local.find(std::slice::from_ref(&key)).unwrap();
+            assert_eq!(found, [(key.clone(), Found::Absent)], "{kept:?}");
+            let cancelled = local.cancel(std::slice::from_ref(&key)).unwrap();
+            assert!(cancelled[0].result.is_err(), "{kept:?}");
+            assert_eq!(local.observe(&[]).unwrap(), [], "{kept:?}");
+        }
+    }
 }
