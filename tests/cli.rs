@@ -200,3 +200,28 @@ fn an_answer_that_cannot_be_written_is_no_success_and_a_closed_pipe_is_quiet() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_state_folder_that_cannot_be_is_no_empty_history() {
+    let world = World::new();
+    world.json("runs --json", 0);
+    let batch = world.file("b.yaml", "jobs: [{name: a, command: 'true'}]");
+    world.file("file", "not a folder");
+    let file = world.path().join("file");
+    for state in ["/proc/x".into(), file.clone(), file.join("below")] {
+        let state: &std::path::Path = &state;
+        let run = |line: &[&str]| {
+            support::answer_of(world.command().env("JOBDECK_STATE_DIR", state).args(line))
+        };
+        for line in [&["runs"][..], &["status"], &["logs", "last"], &["clean", "--older", "1d"]] {
+            let answer = run(line).expect(3);
+            assert!(answer.stderr.contains(&*state.to_string_lossy()), "{line:?}: {answer:#?}");
+        }
+        let document = run(&["runs", "--json"]).expect(3).json();
+        assert_eq!(document["error"]["kind"], "state", "{document:#}");
+    }
+    // A dry run needs no state folder where there has never been one.
+    let batch = batch.to_string_lossy();
+    support::answer_of(world.command().env("JOBDECK_STATE_DIR", "/proc/x").args(["plan", &batch]))
+        .expect(0);
+}

@@ -172,6 +172,11 @@ pub fn of_cluster(kind: ClusterKind) -> impl Iterator<Item = &'static Field> + C
     CLUSTER.iter().chain(of_kind(kind))
 }
 
+/// What may stand in a cluster of some kind.
+pub fn of_any_cluster() -> impl Iterator<Item = &'static Field> + Clone {
+    CLUSTER.iter().chain(ClusterKind::ALL.into_iter().flat_map(of_kind))
+}
+
 /// Environment variables that set a field: `(variable, section, field)`. The
 /// section is empty for a top-level field. A field of a section has two names,
 /// with and without the section: `JOBDECK_THEME` and `JOBDECK_UI_THEME`.

@@ -80,6 +80,8 @@ pub(super) struct Draft {
     pub limits: Fields,
     pub ui: Fields,
     pub clusters: IndexMap<String, ClusterDraft>,
+    /// Clusters that nothing says the kind of: told, and not among `clusters`.
+    pub kindless: Vec<String>,
 }
 
 /// One document being read.
@@ -162,6 +164,25 @@ impl Reader<'_> {
             }
         }
     }
+
+    /// Checks what can be checked of a cluster whose kind is not known: what all
+    /// kinds share, and keys that no kind has.
+    fn of_any_kind(&mut self, path: &str, entries: Vec<&Entry>) {
+        let mut unused = Fields::new();
+        for entry in entries {
+            if entry.key == "limits" {
+                let path = format!("{path}.limits");
+                self.section(&path, fields::LIMITS, &entry.value, &mut unused);
+            } else if let Some(field) = fields::CLUSTER.iter().find(|f| f.name == entry.key) {
+                if field.shape != Shape::Kind {
+                    self.field(path, field, &entry.value, &mut unused);
+                }
+            } else if !fields::of_any_cluster().any(|f| f.name == entry.key) {
+                let known = fields::of_any_cluster().map(|f| f.name);
+                self.unknown(path, entry, known.chain(["limits"]));
+            }
+        }
+    }
 }
 
 pub(super) fn join(path: &str, key: &str) -> String {
@@ -195,6 +216,41 @@ impl Draft {
         }
     }
 
+    /// The kind of a cluster: as its entry says, else as a lower layer does. A
+    /// misspelt one is told and taken for the nearest, so that the rest of the
+    /// entry is checked as well.
+    fn kind(
+        &self,
+        reader: &mut Reader<'_>,
+        path: &str,
+        cluster: &Entry,
+        entries: &[&Entry],
+    ) -> Option<ClusterKind> {
+        let name = cluster.key.as_str();
+        let usual = || {
+            let below = self.clusters.get(name).map(|c| c.kind);
+            below.or_else(|| (name == "local").then_some(ClusterKind::Local))
+        };
+        let Some(entry) = entries.iter().find(|e| e.key == "kind") else {
+            let kind = usual();
+            if kind.is_none() {
+                let words = ClusterKind::ALL.map(ClusterKind::word).join(", ");
+                let message = format!("{path} has no `kind`");
+                reader.error(cluster.key_span.start, message, Some(format!("add one of {words}")));
+            }
+            return kind;
+        };
+        match read::value(Shape::Kind, &entry.value) {
+            Ok(word) => kind_of(&word),
+            Err(misfit) => {
+                let message = format!("{path}.kind: {}", misfit.message);
+                reader.error(entry.value.span.start, message, misfit.hint);
+                let word = entry.value.as_scalar().map(|s| s.text.as_str());
+                word.and_then(read::nearest_kind).or_else(usual)
+            }
+        }
+    }
+
     fn read_cluster(&mut self, reader: &mut Reader<'_>, cluster: &Entry) {
         let name = cluster.key.as_str();
         let path = format!("clusters.{name}");
@@ -202,22 +258,9 @@ impl Draft {
             reader.error(cluster.key_span.start, format!("cluster name `{name}` {why}"), None);
         }
         let entries = reader.entries(&path, &cluster.value);
-        let below = self.clusters.get(name).map(|c| c.kind);
-        let kind = match entries.iter().find(|e| e.key == "kind") {
-            Some(entry) => match read::value(Shape::Kind, &entry.value) {
-                Ok(word) => kind_of(&word),
-                Err(misfit) => {
-                    let message = format!("{path}.kind: {}", misfit.message);
-                    reader.error(entry.value.span.start, message, misfit.hint);
-                    return;
-                }
-            },
-            None => below.or_else(|| (name == "local").then_some(ClusterKind::Local)),
-        };
-        let Some(kind) = kind else {
-            let words = ClusterKind::ALL.map(ClusterKind::word).join(", ");
-            let message = format!("{path} has no `kind`");
-            reader.error(cluster.key_span.start, message, Some(format!("add one of {words}")));
+        let Some(kind) = self.kind(reader, &path, cluster, &entries) else {
+            self.kindless.push(name.to_owned());
+            reader.of_any_kind(&path, entries);
             return;
         };
         let draft = self.clusters.entry(name.to_owned()).or_insert_with(|| ClusterDraft {

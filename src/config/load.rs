@@ -310,10 +310,12 @@ fn finish(draft: &Draft, sources: Vec<PathBuf>, problems: &mut Problems) -> Conf
     if let Some(set) = draft.root.get("default_cluster") {
         let name = set.value.as_str().unwrap_or_default();
         let id = ClusterId::new(name);
+        let kindless = || draft.kindless.iter().map(String::as_str);
         if config.clusters.contains_key(&id) {
             config.default_cluster = Some(id);
-        } else {
-            let names: Vec<&str> = config.clusters.keys().map(ClusterId::as_str).collect();
+        } else if !kindless().any(|known| known == name) {
+            let names: Vec<&str> =
+                config.clusters.keys().map(ClusterId::as_str).chain(kindless()).collect();
             let mut report =
                 set.origin.report(format!("default_cluster: no cluster is called `{name}`"));
             report = report.hint(match nearest(name, names.iter().copied()) {

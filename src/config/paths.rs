@@ -44,6 +44,17 @@ impl StateDir {
     pub fn path(&self) -> &Path {
         &self.0
     }
+    /// Makes the folder where it does not exist yet.
+    ///
+    /// # Errors
+    /// [`Kind::State`]: it cannot be made, so that nothing can have been kept there.
+    pub fn make(&self) -> Result<(), Report> {
+        std::fs::create_dir_all(&self.0).map_err(|e| {
+            let shown = self.0.display();
+            Report::new(Kind::State, format!("the state folder {shown} cannot be made: {e}"))
+                .hint("set JOBDECK_STATE_DIR to a folder of your own")
+        })
+    }
     /// One folder a run.
     pub fn runs(&self) -> PathBuf {
         self.0.join("runs")

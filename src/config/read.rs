@@ -126,14 +126,21 @@ pub(super) fn value(shape: Shape, node: &Node) -> Result<Json, Misfit> {
             if ClusterKind::ALL.iter().any(|k| k.word() == s.text) {
                 return Ok(Json::String(s.text.clone()));
             }
-            let words = ClusterKind::ALL.map(ClusterKind::word);
-            let hint = match nearest(&s.text, words) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("use one of {}", words.join(", ")),
+            let hint = match nearest_kind(&s.text) {
+                Some(near) => format!("did you mean `{}`?", near.word()),
+                None => {
+                    format!("use one of {}", ClusterKind::ALL.map(ClusterKind::word).join(", "))
+                }
             };
             Err(misfit(format!("no kind of cluster is called `{}`", s.text)).hint(hint))
         }
     }
+}
+
+/// The kind that a misspelt word surely means.
+pub(super) fn nearest_kind(text: &str) -> Option<ClusterKind> {
+    let near = nearest(text, ClusterKind::ALL.map(ClusterKind::word))?;
+    ClusterKind::ALL.into_iter().find(|kind| kind.word() == near)
 }
 
 fn count(s: &Scalar) -> Option<u64> {

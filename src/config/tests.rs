@@ -183,9 +183,42 @@ fn everything_wrong_is_said_at_once_with_its_place() {
         "user.yaml:11:45: clusters.here.gpus: expected `auto` or a number of slots, found `some`",
         "user.yaml:12:29: clusters.runai.url: `tenant.run.ai` is not an http or https address\n  hint: write `http://tenant.run.ai`",
         "JOBDECK_MOUSE: expected true or false, found text `sometimes`",
-        "user.yaml:1:18: default_cluster: no cluster is called `labb`\n  hint: did you mean `labs`?",
+        "user.yaml:1:18: default_cluster: no cluster is called `labb`\n  hint: did you mean `lab`?",
     ];
     assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_misspelt_kind_hides_nothing_else_of_its_cluster() {
+    let errors = Layers::new()
+        .user(concat!(
+            "default_cluster: a\n",
+            "clusters:\n",
+            "  a: {kind: locall, gpuz: 1, cpus: few}\n",
+            "  b: {kind: abacus, enabld: true, max_inflight: 0, partiton: gpu, api_key: k}\n",
+            "  c: {adress: \"http://10.0.0.1:8265\", limits: {max_batch_siz: 1}}\n",
+        ))
+        .errors();
+    let kinds = "local, slurm, ray, runai, runai-kube, dshpc";
+    let expected = [
+        "user.yaml:3:13: clusters.a.kind: no kind of cluster is called `locall`\n  hint: did you mean `local`?".to_owned(),
+        "user.yaml:3:21: unknown key `clusters.a.gpuz`\n  hint: did you mean `gpus`?".to_owned(),
+        "user.yaml:3:36: clusters.a.cpus: expected a number of zero or more, found `few`".to_owned(),
+        format!("user.yaml:4:13: clusters.b.kind: no kind of cluster is called `abacus`\n  hint: use one of {kinds}"),
+        "user.yaml:4:21: unknown key `clusters.b.enabld`\n  hint: did you mean `enabled`?".to_owned(),
+        "user.yaml:4:49: clusters.b.max_inflight: expected a whole number of at least 1, found `0`".to_owned(),
+        "user.yaml:4:52: unknown key `clusters.b.partiton`\n  hint: did you mean `partition`?".to_owned(),
+        format!("user.yaml:5:3: clusters.c has no `kind`\n  hint: add one of {kinds}"),
+        "user.yaml:5:7: unknown key `clusters.c.adress`\n  hint: did you mean `address`?".to_owned(),
+        "user.yaml:5:48: unknown key `clusters.c.limits.max_batch_siz`\n  hint: did you mean `max_batch_size`?".to_owned(),
+    ];
+    assert_eq!(errors, expected);
+}
+
+#[test]
+fn a_default_cluster_of_unknown_kind_is_one_error() {
+    let layers = Layers::new().user("default_cluster: c\nclusters: {c: {gpus: 1}}\n");
+    assert_eq!(layers.errors().len(), 1, "{:?}", layers.errors());
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) struct Unreadable {
 }
 
 impl Engine {
-    /// The runs' names, newest first.
+    /// The runs' names, newest first; none where there is no state folder.
     fn run_ids(&self) -> Result<Vec<RunId>, Report> {
         let folder = self.inner.state.runs();
         let entries = match std::fs::read_dir(&folder) {
@@ -47,7 +47,7 @@ impl Engine {
         Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
 
-    /// Every run's summary, newest first. With `look` those that nobody conducts
+    /// Every run's summary, newest first; none where there is no state folder. With `look` those that nobody conducts
     /// are brought up to date first.
     pub(super) async fn summaries(
         &self,
@@ -88,9 +88,13 @@ impl Engine {
     /// Every run there is, newest first. Cheap: runs are summed up when they end.
     ///
     /// # Errors
-    /// The state folder cannot be read. A damaged run is in the list, marked.
+    /// The state folder can be neither read nor made. A damaged run is in the list,
+    /// marked.
     pub async fn runs(&self) -> Result<Vec<RunSummary>, Report> {
         let all = self.summaries(true).await?;
+        if all.is_empty() {
+            self.inner.state.make()?;
+        }
         Ok(all
             .into_iter()
             .map(|summary| match summary {
@@ -106,9 +110,13 @@ impl Engine {
     /// A run id, a unique prefix of one, or `last`.
     ///
     /// # Errors
-    /// [`Kind::Usage`]: nothing fits, or several do.
+    /// [`Kind::Usage`]: nothing fits, or several do. [`Kind::State`]: the state
+    /// folder can be neither read nor made.
     pub fn resolve_run(&self, text: &str) -> Result<RunId, Report> {
         let runs = self.run_ids()?;
+        if runs.is_empty() {
+            self.inner.state.make()?;
+        }
         let list = "see `jobdeck runs` for those there are";
         if text == "last" {
             return runs
