@@ -341,7 +341,7 @@ fn timeout(text: &str) -> Result<std::time::Duration, String> {
 
 fn age(text: &str) -> Result<std::time::Duration, String> {
     let limit: crate::domain::resources::TimeLimit =
-        text.parse().map_err(|e: crate::domain::resources::AmountError| e.0)?;
+        text.parse().map_err(|e: crate::domain::resources::AmountError| e.to_string())?;
     Ok(std::time::Duration::from_secs(limit.secs()))
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::fields::Shape;
 use crate::domain::{
     nearest::nearest,
-    resources::Gpus,
+    resources::{AmountError, Gpus},
     site::ClusterKind,
     tree::{Node, Scalar, Value},
 };
@@ -28,6 +28,12 @@ impl Misfit {
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<AmountError> for Misfit {
+    fn from(error: AmountError) -> Self {
+        Self { message: error.message, hint: error.hint }
     }
 }
 
@@ -80,8 +86,7 @@ pub(super) fn value(shape: Shape, node: &Node) -> Result<Json, Misfit> {
         }
         Shape::Gpus => {
             let s = scalar("a number of GPUs")?;
-            let gpus: Gpus =
-                s.text.parse().map_err(|e: crate::domain::resources::AmountError| misfit(e.0))?;
+            let gpus: Gpus = s.text.parse().map_err(Misfit::from)?;
             serde_json::to_value(gpus).map_err(|e| misfit(e.to_string()))
         }
         Shape::LocalGpus => {

@@ -173,7 +173,7 @@ fn everything_wrong_is_said_at_once_with_its_place() {
     let expected = [
         "user.yaml:2:1: unknown key `limts`\n  hint: did you mean `limits`?",
         "user.yaml:4:19: limits.max_batch_size: expected a whole number of at least 1, found `many`",
-        "user.yaml:5:21: limits.max_gpus_per_job: a number of GPUs cannot be negative",
+        "user.yaml:5:21: limits.max_gpus_per_job: a number of GPUs cannot be negative\n  hint: write `0` for none",
         "user.yaml:6:21: limits.allowed_projects: expected a list, found text\n  hint: write `[\"project-01\"]`",
         "user.yaml:8:15: clusters.lab.kind: no kind of cluster is called `slrum`\n  hint: did you mean `slurm`?",
         "user.yaml:9:37: clusters.labs.min_interval: `5 parsecs` is not a duration\n  hint: write `5s`, `500ms`, `2m` or a number of seconds",

@@ -75,29 +75,57 @@ impl fmt::Display for Gpus {
     }
 }
 
-/// Why an amount could not be read; a lower-case fragment for a finding.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct AmountError(pub String);
+/// Why an amount could not be read; a lower-case fragment for a finding, and what to
+/// write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmountError {
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl AmountError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for AmountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
+    }
+}
+
+impl std::error::Error for AmountError {}
+
+/// What to do about an absurd amount.
+const SLIP: &str = "check for a slip of the keyboard";
 
 impl FromStr for Gpus {
     type Err = AmountError;
     /// Reads `2`, `0.5`, `1e0`; not negative, not `inf`, at most six decimals.
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        let bad = || AmountError(format!("`{text}` is not a number of GPUs"));
+        let bad = || AmountError::new(format!("`{text}` is not a number of GPUs"));
         let value: f64 = text.trim().parse().map_err(|_| bad())?;
         if !value.is_finite() {
             return Err(bad());
         }
         if value < 0.0 {
-            return Err(AmountError("a number of GPUs cannot be negative".into()));
+            return Err(
+                AmountError::new("a number of GPUs cannot be negative").hint("write `0` for none")
+            );
         }
         if value > 1e9 {
-            return Err(AmountError(format!("`{text}` GPUs is absurd")));
+            return Err(AmountError::new(format!("`{text}` GPUs is absurd")).hint(SLIP));
         }
         let micros = value * Self::SCALE as f64;
         if (micros - micros.round()).abs() > 1e-3 {
-            return Err(AmountError(format!("`{text}` has more than six decimals")));
+            return Err(AmountError::new(format!("`{text}` has more than six decimals")));
         }
         Ok(Self(micros.round() as u64))
     }
@@ -149,20 +177,20 @@ impl FromStr for Memory {
             "t" | "ti" | "tib" | "tb" => 1 << 40,
             "b" => 1,
             _ => {
-                return Err(AmountError(format!(
-                    "`{text}` has no unit that is known; write `16G` or `512M`"
-                )));
+                return Err(AmountError::new(format!("`{text}` has no unit that is known"))
+                    .hint("write `16G` or `512M`"));
             }
         };
         let value: f64 = number.trim().parse().map_err(|_| {
-            AmountError(format!("`{text}` is not an amount of memory; write `16G` or `512M`"))
+            AmountError::new(format!("`{text}` is not an amount of memory"))
+                .hint("write `16G` or `512M`")
         })?;
         if !value.is_finite() || value <= 0.0 {
-            return Err(AmountError("memory must be more than zero".into()));
+            return Err(AmountError::new("memory must be more than zero"));
         }
         let bytes = value * factor as f64;
         if bytes > (1u64 << 55) as f64 {
-            return Err(AmountError(format!("`{text}` of memory is absurd")));
+            return Err(AmountError::new(format!("`{text}` of memory is absurd")).hint(SLIP));
         }
         Ok(Self(bytes.round() as u64))
     }
@@ -200,14 +228,12 @@ impl FromStr for TimeLimit {
     fn from_str(text: &str) -> Result<Self, AmountError> {
         let trimmed = text.trim();
         let bad = || {
-            AmountError(format!(
-                "`{text}` is not a time limit; write `90s`, `30m`, `4h`, `4:00:00` or `1-00:00:00`"
-            ))
+            AmountError::new(format!("`{text}` is not a time limit"))
+                .hint("write `90s`, `30m`, `4h`, `4:00:00` or `1-00:00:00`")
         };
         if !trimmed.is_empty() && trimmed.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            return Err(AmountError(format!(
-                "`{text}` has no unit; write `{text}m` for minutes or `{text}h` for hours"
-            )));
+            return Err(AmountError::new(format!("`{text}` has no unit"))
+                .hint(format!("write `{text}m` for minutes or `{text}h` for hours")));
         }
         let secs = if trimmed.contains(':') {
             let (days, clock) = match trimmed.split_once('-') {
@@ -217,9 +243,8 @@ impl FromStr for TimeLimit {
             let parts: Vec<u64> =
                 clock.split(':').map(|p| p.parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
             let [hours, minutes, seconds] = parts.as_slice() else {
-                return Err(AmountError(format!(
-                    "`{text}` is ambiguous; write hours, minutes and seconds: `4:00:00`"
-                )));
+                return Err(AmountError::new(format!("`{text}` is ambiguous"))
+                    .hint("write hours, minutes and seconds: `4:00:00`"));
             };
             if *minutes > 59 || *seconds > 59 {
                 return Err(bad());
@@ -252,10 +277,12 @@ impl FromStr for TimeLimit {
             secs
         };
         if secs == 0 {
-            return Err(AmountError("a time limit must be more than zero".into()));
+            return Err(AmountError::new("a time limit must be more than zero"));
         }
         if secs > 86_400 * 366 * 10 {
-            return Err(AmountError(format!("`{text}` is absurd: more than ten years")));
+            return Err(
+                AmountError::new(format!("`{text}` is absurd: more than ten years")).hint(SLIP)
+            );
         }
         Ok(Self(secs))
     }

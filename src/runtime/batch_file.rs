@@ -25,6 +25,9 @@ pub fn read(path: &Path) -> Result<Source, Report> {
                 report.hint("check the path; `jobdeck` alone opens the UI to compose a batch")
             }
             SourceError::NotAFile { what: "a FIFO", .. } => report.hint("read a pipe with `-`"),
+            SourceError::TooLarge { .. } => {
+                report.hint("write less: a sweep makes many jobs from one entry")
+            }
             _ => report,
         }
     })

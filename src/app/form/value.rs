@@ -281,7 +281,7 @@ pub fn check(kind: FieldKind, text: &str) -> Option<String> {
     if text.is_empty() || matches!(text, "null" | "~") || text.contains('{') {
         return None;
     }
-    let fails = |e: crate::domain::resources::AmountError| e.0;
+    let fails = |e: crate::domain::resources::AmountError| e.to_string();
     match kind {
         FieldKind::Gpus => text.parse::<Gpus>().err().map(fails),
         FieldKind::Memory => text.parse::<Memory>().err().map(fails),

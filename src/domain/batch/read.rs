@@ -51,8 +51,8 @@ fn set(
 ) -> Result<(), Fault> {
     let shared = |node: &Node| value::text(node).map(|t| Some(Arc::<str>::from(t)));
     let local = |node: &Node| {
-        let text = value::text(node)?;
-        Ok(Some(Arc::<str>::from(value::path(text, folders.base, folders.home))))
+        let path = |text| Arc::<str>::from(value::path(text, folders.base, folders.home));
+        value::text(node).map(|text| Some(path(text)))
     };
     let key = field.spec.key;
     match (key, field.spec.kind) {

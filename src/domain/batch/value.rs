@@ -1,6 +1,9 @@
 //! Single values of a document: from a node to a type, or why not.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde_json::Value as Json;
 
@@ -9,7 +12,7 @@ use crate::domain::{
     job::JsonMap,
     nearest::nearest,
     placeholder::is_identifier,
-    resources::Gpus,
+    resources::{AmountError, Gpus},
     tree::{Node, Scalar, Value},
 };
 
@@ -28,6 +31,12 @@ impl Fault {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<AmountError> for Fault {
+    fn from(error: AmountError) -> Self {
+        Self { message: error.message, hint: error.hint }
     }
 }
 
@@ -76,7 +85,9 @@ pub fn text(node: &Node) -> Read<&str> {
         );
     }
     if let Some(c) = text.chars().find(|c| c.is_control()) {
-        return Err(Fault::new(format!("the control character {c:?} cannot stand here")));
+        return Err(
+            Fault::new(format!("the control character {c:?} cannot stand here")).hint("remove it")
+        );
     }
     Ok(text)
 }
@@ -85,7 +96,7 @@ pub fn text(node: &Node) -> Read<&str> {
 pub fn free_text(node: &Node) -> Read<&str> {
     let scalar = scalar(node, "text")?;
     if scalar.text.contains('\0') {
-        return Err(Fault::new("text cannot hold a NUL character"));
+        return Err(Fault::new("text cannot hold a NUL character").hint("remove it"));
     }
     Ok(&scalar.text)
 }
@@ -184,7 +195,7 @@ pub fn gpus(node: &Node) -> Read<Gpus> {
 
 /// GPUs of a job as text.
 pub fn gpus_of(text: &str) -> Read<Gpus> {
-    let gpus: Gpus = text.parse().map_err(|e| Fault::new(format!("{e}")))?;
+    let gpus: Gpus = text.parse().map_err(Fault::from)?;
     if gpus > Gpus::whole(MAX_GPUS) {
         return Err(Fault::new(format!("`{text}` GPUs is absurdly many; at most {MAX_GPUS}"))
             .hint("gpus are per job, and per worker of a distributed job"));
@@ -197,21 +208,12 @@ pub fn gpus_of(text: &str) -> Read<Gpus> {
 }
 
 /// Memory, time limits: types that read their own units.
-pub fn amount<T: std::str::FromStr>(node: &Node, wanted: &str) -> Read<T>
-where
-    T::Err: std::fmt::Display,
-{
+pub fn amount<T: FromStr<Err = AmountError>>(node: &Node, wanted: &str) -> Read<T> {
     let scalar = scalar(node, wanted)?;
     if scalar.is_null() || scalar.as_bool().is_some() {
         return Err(Fault::new(format!("`{}` is not {wanted}", scalar.text)));
     }
-    scalar.text.parse().map_err(|e: T::Err| {
-        let message = e.to_string();
-        match message.split_once("; ") {
-            Some((what, hint)) => Fault::new(what).hint(hint),
-            None => Fault::new(message),
-        }
-    })
+    scalar.text.parse().map_err(Fault::from)
 }
 
 /// A name that becomes a row, an argument, and part of remote names.
