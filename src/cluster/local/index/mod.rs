@@ -9,13 +9,17 @@
 //! only the first of each class can be the next to start, so that a decision costs
 //! as much as there are classes, not jobs.
 
+mod dependencies;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{queue::QueuedAt, schedule::Head, slots::Need, wire::After};
-use crate::domain::{
-    ids::{JobIx, JobKey, RunId},
-    job::DependencyCondition,
-};
+use dependencies::Awaited;
+pub use dependencies::{Met, Standing};
+
+use super::{queue::QueuedAt, schedule::Head, slots::Need};
+use crate::domain::ids::{JobIx, JobKey, RunId};
 
 /// Where in the order of arrival a job stands: number of its request, and its
 /// position there.
@@ -31,16 +35,6 @@ struct Id {
     run: u32,
     job: u32,
     attempt: u32,
-}
-
-/// Neighbours that must have ended.
-#[derive(Clone, Copy, Debug)]
-struct Awaited {
-    run: u32,
-    first: u32,
-    last: u32,
-    attempt: u32,
-    condition: DependencyCondition,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,27 +65,6 @@ struct Request {
     jobs: Vec<Queued>,
     open: u32,
     queued: u32,
-}
-
-/// How a job that another one depends on stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// In the queue or running.
-    Live,
-    /// Never heard of; it may still come.
-    Unknown,
-    Succeeded,
-    /// Ended otherwise, in words: `lr-3 failed`.
-    Ended(String),
-}
-
-/// What became of a job's dependencies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Met {
-    All,
-    NotYet,
-    /// Never will be, in words.
-    Never(String),
 }
 
 /// Everything needed to start one job.
@@ -170,17 +143,6 @@ impl Index {
         place
     }
 
-    fn awaited(&mut self, after: &After) -> Option<Awaited> {
-        let (first, last) = after.jobs;
-        Some(Awaited {
-            run: self.run_number(&after.run),
-            first: first.checked_sub(1)?,
-            last: last.checked_sub(1)?,
-            attempt: after.attempt,
-            condition: after.condition,
-        })
-    }
-
     fn queued(&self, place: Place) -> Option<&Queued> {
         self.requests.get(&place.request)?.jobs.get(place.line as usize)
     }
@@ -201,49 +163,6 @@ impl Index {
         let queued = self.queued(place)?;
         let need = *self.classes.get(queued.class as usize)?;
         Some(Line { offset: queued.offset, len: queued.len.into(), need })
-    }
-
-    /// Looks on at the dependencies of a waiting job: it becomes ready, goes on
-    /// waiting, or can never start (then it is the caller's to end it).
-    pub fn settle(&mut self, place: Place, standing: impl Fn(&JobKey) -> Standing) -> Met {
-        let (Some(queued), Some(line)) = (self.queued(place), self.line(place)) else {
-            return Met::NotYet;
-        };
-        if queued.phase != Phase::Awaiting {
-            return Met::NotYet;
-        }
-        let (run, class, mut met) = (queued.id.run, queued.class, queued.met);
-        debug_assert_eq!(self.classes.get(class as usize), Some(&line.need));
-        while let Some((id, condition)) = awaited_at(&queued.after, met) {
-            let Some(key) = self.key_of(id) else { break };
-            let words = match (standing(&key), condition) {
-                (Standing::Succeeded, _) | (Standing::Ended(_), DependencyCondition::Ended) => None,
-                (Standing::Ended(words), DependencyCondition::Succeeded) => Some(words),
-                (Standing::Live | Standing::Unknown, _) => {
-                    self.awaiting.entry(id).or_default().push(place);
-                    if let Some(queued) = self.queued_mut(place) {
-                        queued.met = met;
-                    }
-                    return Met::NotYet;
-                }
-            };
-            if let Some(words) = words {
-                return Met::Never(words);
-            }
-            met += 1;
-        }
-        if let Some(queued) = self.queued_mut(place) {
-            queued.phase = Phase::Ready;
-            queued.after = Box::default();
-        }
-        self.ready.entry((run, class)).or_default().insert(place);
-        Met::All
-    }
-
-    /// Jobs that waited for this one, to be settled again.
-    pub fn freed_by(&mut self, key: &JobKey) -> Vec<Place> {
-        let id = self.id(key);
-        self.awaiting.remove(&id).unwrap_or_default()
     }
 
     /// The first of each class whose run has room, oldest first.
@@ -394,20 +313,6 @@ impl Index {
     }
 }
 
-/// The n-th awaited job.
-fn awaited_at(after: &[Awaited], n: u32) -> Option<(Id, DependencyCondition)> {
-    let mut left = n;
-    for item in after {
-        let count = item.last.checked_sub(item.first).map_or(0, |span| span.saturating_add(1));
-        if left < count {
-            let id = Id { run: item.run, job: item.first + left, attempt: item.attempt };
-            return Some((id, item.condition));
-        }
-        left -= count;
-    }
-    None
-}
-
 /// What a queued job takes.
 pub fn need(
     gpus: crate::domain::resources::Gpus,
@@ -418,100 +323,4 @@ pub fn need(
     let each = if cpus.is_finite() && cpus > 0.0 { (cpus * 1000.0).round() as u64 } else { 0 };
     let replicas = replicas.max(1);
     Need { gpus, replicas, milli_cpus: each.saturating_mul(replicas.into()), exclusive }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{cluster::local::wire::QueuedBrief, domain::resources::Gpus};
-
-    fn key(job: u32) -> JobKey {
-        JobKey { run: RunId::new("r").unwrap(), job: JobIx(job), attempt: 1 }
-    }
-
-    fn job(n: u32, after: Vec<After>, run_limit: Option<u32>) -> QueuedAt {
-        let brief = QueuedBrief {
-            key: key(n),
-            name: Box::default(),
-            gpus: Gpus::ZERO,
-            replicas: 1,
-            cpus: 1.0,
-            exclusive: false,
-            run_limit,
-            after,
-        };
-        QueuedAt { offset: 0, len: 10, brief }
-    }
-
-    fn after(first: u32, last: u32) -> Vec<After> {
-        vec![After {
-            run: RunId::new("r").unwrap(),
-            jobs: (first + 1, last + 1),
-            attempt: 1,
-            condition: DependencyCondition::Succeeded,
-        }]
-    }
-
-    #[test]
-    fn a_job_waits_for_all_it_depends_on_and_looks_at_each_once() {
-        let mut index = Index::default();
-        for n in 0..3 {
-            let place = index.add(1, job(n, Vec::new(), None));
-            assert_eq!(index.settle(place, |_| Standing::Live), Met::All);
-        }
-        let last = index.add(1, job(3, after(0, 2), None));
-        let done = std::cell::RefCell::new(HashSet::new());
-        let looks = std::cell::Cell::new(0);
-        let standing = |k: &JobKey| {
-            looks.set(looks.get() + 1);
-            if done.borrow().contains(k) { Standing::Succeeded } else { Standing::Live }
-        };
-        assert_eq!(index.settle(last, standing), Met::NotYet);
-        for n in [2, 0, 1] {
-            done.borrow_mut().insert(key(n));
-            for place in index.freed_by(&key(n)) {
-                index.settle(place, standing);
-            }
-        }
-        assert_eq!(index.heads().len(), 1, "one class of one run");
-        assert_eq!(looks.get(), 5);
-        for line in 0..4 {
-            let place = Place { request: 1, line };
-            index.start(place);
-            index.end(place);
-        }
-        assert_eq!(index.take_finished(), [1]);
-        assert!(index.is_empty() && index.waiting() == 0);
-    }
-
-    #[test]
-    fn a_failed_dependency_is_final() {
-        let mut index = Index::default();
-        let place = index.add(1, job(3, after(0, 0), None));
-        let met = index.settle(place, |_| Standing::Ended("lr-1 failed".into()));
-        assert_eq!(met, Met::Never("lr-1 failed".into()));
-        index.end(place);
-        assert_eq!(index.waiting(), 0);
-    }
-
-    #[test]
-    fn a_run_at_its_limit_offers_nothing_and_a_failed_start_gives_room_back() {
-        let mut index = Index::default();
-        let places: Vec<_> = (0..3).map(|n| index.add(1, job(n, Vec::new(), Some(1)))).collect();
-        for place in &places {
-            index.settle(*place, |_| Standing::Live);
-        }
-        assert_eq!(index.heads().first().map(|h| h.0), places.first().copied());
-        index.start(places[0]);
-        assert!(index.heads().is_empty());
-        index.put_back(places[0]);
-        assert_eq!(index.heads().first().map(|h| h.0), places.first().copied());
-        assert_eq!(index.waiting(), 3);
-        assert_eq!(index.find_waiting(&[key(1), key(9)]), [places[1]]);
-    }
-
-    #[test]
-    fn a_queued_job_is_small() {
-        assert!(size_of::<Queued>() <= 64, "{}", size_of::<Queued>());
-    }
 }
