@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use support::World;
 
@@ -189,16 +189,20 @@ fn init_writes_a_first_configuration_once() {
 #[test]
 fn an_answer_that_cannot_be_written_is_no_success_and_a_closed_pipe_is_quiet() {
     let world = World::new();
+    let schema_into = |out: Stdio| {
+        let mut command = world.command();
+        command.args(["schema", "config"]).stdout(out).stderr(Stdio::piped());
+        support::wait::answer(command.spawn().unwrap())
+    };
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = world.command().args(["schema", "config"]).stdout(full).output().unwrap();
-    assert_ne!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the answer"));
+    let answer = schema_into(full.into());
+    assert_ne!(answer.code, 0);
+    assert!(answer.stderr.contains("cannot write the answer"), "{answer:#?}");
 
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = world.command().args(["schema", "config"]).stdout(writer).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer = schema_into(writer.into()).expect(0);
+    assert!(answer.stderr.is_empty(), "{answer:#?}");
 }
 
 #[test]

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use futures::StreamExt as _;
@@ -23,8 +25,6 @@ use jobdeck::{
         status::{Cause, Status},
     },
 };
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 type Make = fn(&Path) -> Arc<dyn Cluster>;
 
@@ -80,16 +80,12 @@ async fn until(
     what: &str,
     fits: impl Fn(&JobFacts) -> bool,
 ) -> JobFacts {
-    let started = Instant::now();
-    loop {
+    wait::until_async(what, async || {
         let seen = cluster.observe(std::slice::from_ref(job)).await.unwrap();
         let facts = seen.into_iter().find(|o| o.key == job.key).and_then(|o| o.facts);
-        if let Some(facts) = facts.clone().filter(|facts| fits(facts)) {
-            return facts;
-        }
-        assert!(started.elapsed() < PATIENCE, "never {what}: {facts:?}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
+        facts.clone().filter(|facts| fits(facts)).ok_or(facts)
+    })
+    .await
 }
 
 /// Runs the behaviour against every kind.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{DEADLINE, World};
+use support::{World, wait, wait::DEADLINE};
 
 /// Fifty jobs, each of which writes its name to a file when it starts.
 fn batch(world: &World, head: &str) -> String {
@@ -158,8 +158,7 @@ fn two_submissions_of_one_run_at_once() {
         let submit = ["submit", &file, "--yes", "--wait", "--run-id", "r"];
         let mut both = [start(&world, &submit), start(&world, &submit)];
         for child in &mut both {
-            until(child, || false);
-            assert!(child.wait().unwrap().success());
+            assert!(wait::end(child).success());
         }
         each_once(&world, "two at once");
     }
@@ -174,8 +173,7 @@ fn a_killed_window_leaves_a_run_that_others_carry_on() {
     let mut second = start(&world, &["wait", "r"]);
     first.kill().unwrap();
     first.wait().unwrap();
-    until(&mut second, || false);
-    assert!(second.wait().unwrap().success());
+    assert!(wait::end(&mut second).success());
     each_once(&world, "window killed");
 }
 

@@ -9,11 +9,10 @@ use std::{
     fs,
     io::Read,
     process::{Child, Stdio},
-    time::Instant,
 };
 
 use serde_json::Value;
-use support::{Answer, DEADLINE, World};
+use support::{World, wait};
 
 /// Four short jobs; `flaky` fails until its second attempt.
 const BATCH: &str = "\
@@ -51,20 +50,6 @@ fn has_keys(value: &Value, keys: &str) {
 fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, signal).unwrap();
-}
-
-/// Waits for a child's end without reading its output; small outputs only.
-#[track_caller]
-fn ended(mut child: Child) -> Answer {
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > DEADLINE {
-            child.kill().unwrap();
-            panic!("it never ended");
-        }
-        std::thread::park_timeout(std::time::Duration::from_millis(20));
-    }
-    child.wait_with_output().unwrap().into()
 }
 
 #[test]
@@ -229,7 +214,7 @@ fn a_batch_may_come_through_a_pipe() {
     let mut child = child;
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"[{name: a, command: pwd}]")
         .unwrap();
-    let answer = ended(child).expect(0).json();
+    let answer = wait::answer(child).expect(0).json();
     assert_eq!(answer["completed_jobs"], 1, "{answer:#}");
     let here = world.path().canonicalize().unwrap();
     assert_eq!(world.run("logs last").expect(0).stdout.trim(), here.to_str().unwrap());
@@ -308,7 +293,7 @@ fn ctrl_c_leaves_jobs_running_and_stops_them_only_when_asked() {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         world.until_file("started");
         signal(&child, rustix::process::Signal::INT);
-        let answer = ended(child).expect(130);
+        let answer = wait::answer(child).expect(130);
         assert!(
             answer.stderr.contains(if flag.is_empty() { "goes on" } else { "stopped 1 job" }),
             "{answer:#?}"
@@ -413,7 +398,7 @@ fn logs_from_the_end_and_as_they_come() {
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     assert_eq!(&first, b"one\n");
     world.file("go", "");
-    let answer = ended(child).expect(0);
+    let answer = wait::answer(child).expect(0);
     assert_eq!(answer.stdout, "two\n");
 }
 

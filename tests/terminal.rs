@@ -7,11 +7,10 @@ mod support;
 use std::{
     io::{Read, Write},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use support::{DEADLINE, World};
+use support::{World, wait};
 
 /// A command on a terminal of its own.
 struct Session {
@@ -57,11 +56,10 @@ impl Session {
 
     #[track_caller]
     fn until(&self, text: &str) {
-        let started = Instant::now();
-        while !self.text().contains(text) {
-            assert!(started.elapsed() < DEADLINE, "never `{text}`:\n{}", self.text());
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        wait::until(text, || {
+            let shown = self.text();
+            if shown.contains(text) { Ok(()) } else { Err(shown) }
+        });
     }
 
     fn type_line(&mut self, line: &str) {
@@ -72,17 +70,15 @@ impl Session {
     /// Its exit code, and all it has shown.
     #[track_caller]
     fn end(mut self) -> (u32, String) {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status.exit_code(), self.text());
-            }
-            if started.elapsed() > DEADLINE {
-                self.child.kill().unwrap();
-                panic!("it never ended:\n{}", self.text());
-            }
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        let status =
+            wait::until("its end", || self.child.try_wait().unwrap().ok_or_else(|| self.text()));
+        (status.exit_code(), self.text())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
     }
 }
 

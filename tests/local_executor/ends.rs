@@ -11,7 +11,10 @@ use jobdeck::{
     },
 };
 
-use crate::machine::{Machine, is_alive, job, key, keyed};
+use crate::{
+    machine::{Machine, is_alive, job, key, keyed},
+    wait,
+};
 
 #[tokio::test]
 async fn a_job_runs_with_its_environment_and_its_logs_are_kept() {
@@ -56,7 +59,7 @@ async fn a_job_runs_with_its_environment_and_its_logs_are_kept() {
     }
     assert!(lines.iter().any(|l| l.starts_with("PATH=")), "inherits from who submitted");
     // What it inherited, secrets above all, is gone from the queue by now.
-    Machine::wait_for("the request is removed", || {
+    wait::until_so("the request is removed", || {
         fs::read_dir(m.root().join("requests")).unwrap().next().is_none()
     });
 }
@@ -119,7 +122,7 @@ async fn cancel_ends_everything_a_job_has_started() {
     let running = keyed("r", 0, job("running", &script));
     let queued = keyed("r", 1, job("queued", "true"));
     m.submit(&[running.clone(), queued.clone()]).await;
-    Machine::wait_for("all processes", || m.text("pids").lines().count() == 3);
+    wait::until_so("all processes", || m.text("pids").lines().count() == 3);
     let pids: Vec<u32> = m.text("pids").lines().map(|l| l.parse().unwrap()).collect();
 
     let outcomes = m.cancel(&[running.key.clone(), queued.key.clone(), key("r", 9)]).await;
@@ -155,7 +158,7 @@ async fn a_workspace_runs_its_command_until_it_is_cancelled() {
     let nb = keyed("r", 0, spec);
     m.submit(std::slice::from_ref(&nb)).await;
     let log = m.root().join("jobs").join(nb.key.to_string()).join("stdout");
-    Machine::wait_for("it is ready", || fs::read_to_string(&log).is_ok_and(|l| l == "ready\n"));
+    wait::until_so("it is ready", || fs::read_to_string(&log).is_ok_and(|l| l == "ready\n"));
     m.cancel(std::slice::from_ref(&nb.key)).await;
     let facts = m.until_ended(&[nb.key]).await;
     assert_eq!((facts[0].status, facts[0].signal), (Status::Stopped, Some(15)));

@@ -1,11 +1,6 @@
 //! A machine of our own for one test: a root folder, settings, and jobs in it.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use futures::StreamExt as _;
 use jobdeck::{
@@ -22,8 +17,7 @@ use jobdeck::{
     },
 };
 
-/// Longest that anything here may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+use crate::wait;
 
 pub fn exe() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_jobdeck"))
@@ -126,15 +120,12 @@ impl Machine {
         what: &str,
         is_so: impl Fn(&JobFacts) -> bool,
     ) -> Vec<JobFacts> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        wait::until_async(what, async || {
             let facts: Vec<_> = self.observe(keys).await.into_iter().flatten().collect();
-            if facts.len() == keys.len() && facts.iter().all(&is_so) {
-                return facts;
-            }
-            assert!(Instant::now() < deadline, "not {what} in time: {facts:#?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            let all = facts.len() == keys.len() && facts.iter().all(&is_so);
+            if all { Ok(facts) } else { Err(facts) }
+        })
+        .await
     }
 
     pub async fn until_ended(&self, keys: &[JobKey]) -> Vec<JobFacts> {
@@ -143,16 +134,12 @@ impl Machine {
 
     /// Looks until one that was accepted in bad times has ended after all.
     pub async fn until_ended_after_all(&self, key: &JobKey) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        wait::until_async("ended after all", async || {
             let seen = self.cluster.observe(&[Self::watched(key)]).await;
             let facts = seen.ok().and_then(|mut all| all.pop()).and_then(|o| o.facts);
-            if facts.is_some_and(|f| f.status.is_ended()) {
-                return;
-            }
-            assert!(Instant::now() < deadline);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            if facts.as_ref().is_some_and(|f| f.status.is_ended()) { Ok(()) } else { Err(facts) }
+        })
+        .await;
     }
 
     pub async fn until_running(&self, key: &JobKey) {
@@ -202,20 +189,15 @@ impl Machine {
         let claim = self.claim(key).unwrap();
         u32::try_from(claim["supervisor"]["pid"].as_u64().unwrap()).unwrap()
     }
-
-    /// Waits for anything, with a deadline.
-    pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            assert!(Instant::now() < deadline, "not in time: {what}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
 }
 
+/// Kills a process, unless it has just left by itself.
 pub fn kill(pid: u32) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    match rustix::process::kill_process(pid, rustix::process::Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("{pid:?}: {error}"),
+    }
 }
 
 pub fn is_alive(pid: u32) -> bool {

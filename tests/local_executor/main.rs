@@ -6,3 +6,5 @@ mod ends;
 mod machine;
 mod order;
 mod survival;
+#[path = "../support/wait.rs"]
+mod wait;

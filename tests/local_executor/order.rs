@@ -12,7 +12,10 @@ use jobdeck::{
     },
 };
 
-use crate::machine::{Machine, exe, job, key, keyed, succeeded};
+use crate::{
+    machine::{Machine, exe, job, key, keyed, succeeded},
+    wait,
+};
 
 fn keys(jobs: &[KeyedJob]) -> Vec<JobKey> {
     jobs.iter().map(|j| j.key.clone()).collect()
@@ -314,8 +317,8 @@ fn several_programs_share_one_set_of_slots() {
         })
         .collect();
     for program in programs {
-        let output = program.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer = wait::answer(program);
+        assert_eq!(answer.code, 0, "{answer:#?}");
     }
     assert!(!lock.exists(), "two jobs had one slot");
     let ran = fs::read_to_string(dir.path().join("slot.ran")).unwrap();

@@ -17,7 +17,10 @@ use jobdeck::{
     },
 };
 
-use crate::machine::{Machine, exe, is_alive, job, key, keyed, kill};
+use crate::{
+    machine::{Machine, exe, is_alive, job, key, keyed, kill},
+    wait,
+};
 
 fn keys(jobs: &[KeyedJob]) -> Vec<JobKey> {
     jobs.iter().map(|j| j.key.clone()).collect()
@@ -49,12 +52,12 @@ async fn a_killed_executor_costs_nothing_but_time() {
     for _ in 0..8 {
         // At another moment each time; observing starts the next one.
         let ended = m.text("ran").lines().count();
-        Machine::wait_for("an executor and progress", || {
+        wait::until_so("an executor and progress", || {
             m.text("ran").lines().count() > ended || m.text("ran").lines().count() == 40
         });
         if let Some(pid) = m.executor() {
             kill(pid);
-            Machine::wait_for("it is gone", || !is_alive(pid));
+            wait::until_so("it is gone", || !is_alive(pid));
         }
         m.observe(&keys).await;
     }
@@ -78,15 +81,15 @@ async fn running_jobs_outlive_the_executor_and_keep_their_slots() {
     m.submit(&[first.clone(), second.clone()]).await;
     m.until_running(&first.key).await;
     kill(m.executor().unwrap());
-    Machine::wait_for("the executor is gone", || m.executor().is_none());
+    wait::until_so("the executor is gone", || m.executor().is_none());
     assert_eq!(m.facts(&first.key).await.status, Status::Running);
-    Machine::wait_for("another executor", || m.executor().is_some());
+    wait::until_so("another executor", || m.executor().is_some());
     // It has seen the queue by the time it answers for the slots.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while m.cluster.capacity().await.unwrap().running != Some(1) {
-        assert!(Instant::now() < deadline);
-        tokio::task::yield_now().await;
-    }
+    wait::until_async("it knows of the running job", async || {
+        let running = m.cluster.capacity().await.unwrap().running;
+        if running == Some(1) { Ok(()) } else { Err(running) }
+    })
+    .await;
     assert_eq!(m.facts(&second.key).await.status, Status::Pending, "its slot is taken");
     fs::write(go, "").unwrap();
     for facts in m.until_ended(&[first.key, second.key]).await {
@@ -103,7 +106,7 @@ async fn a_killed_supervisor_fails_its_job_once_and_leaves_nothing_running() {
     );
     let (lost, next) = (keyed("r", 0, job("lost", &script)), keyed("r", 1, job("next", "true")));
     m.submit(&[lost.clone(), next.clone()]).await;
-    Machine::wait_for("both processes", || m.text("pids").lines().count() == 2);
+    wait::until_so("both processes", || m.text("pids").lines().count() == 2);
     kill(m.supervisor(&lost.key));
     let facts = m.until_ended(&[lost.key.clone(), next.key]).await;
     assert_eq!((facts[0].status, facts[0].cause), (Status::Failed, Some(Cause::Node)));
@@ -124,7 +127,7 @@ async fn executor_and_supervisor_killed_together() {
         job("lost", &format!("echo $$ >> {}; exec sleep 600", m.file("pids").display())),
     );
     m.submit(std::slice::from_ref(&lost)).await;
-    Machine::wait_for("it runs", || m.text("pids").lines().count() == 1);
+    wait::until_so("it runs", || m.text("pids").lines().count() == 1);
     kill(m.executor().unwrap());
     kill(m.supervisor(&lost.key));
     let facts = m.until_ended(std::slice::from_ref(&lost.key)).await;
@@ -138,9 +141,9 @@ async fn a_restarted_machine_fails_what_ran_and_runs_what_waited() {
     let script = format!("echo x >> {}; exec sleep 600", m.file("starts").display());
     let (ran, waited) = (keyed("r", 0, job("ran", &script)), keyed("r", 1, job("waited", "true")));
     m.submit(&[ran.clone(), waited.clone()]).await;
-    Machine::wait_for("it runs", || m.text("starts") == "x\n");
+    wait::until_so("it runs", || m.text("starts") == "x\n");
     let state = m.root().join("jobs").join(ran.key.to_string()).join("state");
-    Machine::wait_for("its process is recorded", || {
+    wait::until_so("its process is recorded", || {
         fs::read_to_string(&state).unwrap().lines().nth(1).unwrap().contains("pid")
     });
     kill(m.executor().unwrap());
@@ -172,12 +175,12 @@ async fn an_idle_executor_leaves_and_no_arrival_is_lost() {
         let job = keyed("r", round, job("j", "true"));
         m.submit(std::slice::from_ref(&job)).await;
         m.until_ended(&[job.key]).await;
-        // Around the moment at which it decides to leave: every few milliseconds
-        // earlier or later.
+        // Not waiting for anything, but looking for the moment at which it decides to
+        // leave: every few milliseconds earlier or later.
         let pause = Duration::from_millis(470 + u64::from(round) * 4);
         tokio::time::sleep(pause).await;
     }
-    Machine::wait_for("it leaves", || m.executor().is_none());
+    wait::until_so("it leaves", || m.executor().is_none());
     let left: Vec<_> = fs::read_dir(m.root().join("requests")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -187,19 +190,18 @@ async fn an_executor_that_cannot_start_says_why() {
     let m = Machine::new(0, 1.0);
     m.submit(&[keyed("r", 0, job("j", "true"))]).await;
     m.until_ended(&[key("r", 0)]).await;
-    Machine::wait_for("it leaves", || m.executor().is_none());
+    wait::until_so("it leaves", || m.executor().is_none());
     let epoch = m.root().join("epoch");
     let good = fs::read(&epoch).unwrap();
     fs::write(&epoch, "garbage").unwrap();
     m.submit(&[keyed("r", 1, job("j", "true"))]).await;
-    let deadline = Instant::now() + crate::machine::PATIENCE;
-    let error = loop {
-        assert!(Instant::now() < deadline);
+    let error = wait::until_async("it says why", async || {
         match m.cluster.observe(&[Machine::watched(&key("r", 1))]).await {
-            Err(error) => break error.to_string(),
-            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) => Ok(error.to_string()),
+            Ok(observed) => Err(observed),
         }
-    };
+    })
+    .await;
     assert!(error.contains("does not hold a number"), "{error}");
     fs::write(&epoch, good).unwrap();
     m.until_ended_after_all(&key("r", 1)).await;
@@ -229,18 +231,16 @@ async fn a_waiting_executor_uses_no_cpu() {
         (fields[10] + fields[11], woken.trim().parse().unwrap())
     };
     let pids = [m.executor().unwrap(), m.supervisor(&long.key)];
-    // Everything that is still on its way has settled when two looks agree.
-    let mut before = pids.map(used);
-    loop {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    // What is still on its way may wake them; one that looks again and again by
+    // itself never leaves so much time between.
+    let mut last = (pids.map(used), Instant::now());
+    wait::until("two seconds in which nothing wakes", || {
         let now = pids.map(used);
-        if now == before {
-            break;
+        if now != last.0 {
+            last = (now, Instant::now());
         }
-        before = now;
-    }
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(pids.map(used), before, "something woke up");
+        if last.1.elapsed() >= Duration::from_secs(2) { Ok(()) } else { Err(now) }
+    });
     let both = [never.key, long.key];
     m.cancel(&both).await;
     m.until_ended(&both).await;
@@ -252,12 +252,12 @@ async fn everything_ends_when_the_root_folder_vanishes() {
     let script = format!("echo $$ >> {}; exec sleep 600", m.file("pids").display());
     let (runs, waits) = (keyed("r", 0, job("runs", &script)), keyed("r", 1, job("waits", "true")));
     m.submit(&[runs.clone(), waits]).await;
-    Machine::wait_for("it runs", || m.text("pids").lines().count() == 1);
+    wait::until_so("it runs", || m.text("pids").lines().count() == 1);
     let pids =
         [m.executor().unwrap(), m.supervisor(&runs.key), m.text("pids").trim().parse().unwrap()];
     fs::remove_dir_all(m.root()).unwrap();
     for (who, pid) in ["executor", "supervisor", "job"].into_iter().zip(pids) {
-        Machine::wait_for(&format!("{who} {pid} ends"), || !is_alive(pid));
+        wait::until_so(&format!("{who} {pid} ends"), || !is_alive(pid));
     }
     assert!(!m.root().exists(), "nothing was made anew");
 }
@@ -341,7 +341,7 @@ async fn a_disk_that_fills_up_loses_no_exit_code_and_holds_back_what_waits() {
     let first = keyed("r", 0, job("first", &script));
     let second = keyed("r", 1, job("second", &format!("echo 1 >> {}", ran.display())));
     m.submit(&[first.clone(), second.clone()]).await;
-    Machine::wait_for("it runs", || m.text("ran") == "0\n");
+    wait::until_so("it runs", || m.text("ran") == "0\n");
     disk.fill();
     fs::write(&go, "").unwrap();
     let facts = m.until_ended(std::slice::from_ref(&first.key)).await;

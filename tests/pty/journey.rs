@@ -21,7 +21,7 @@ fn compose_preview_confirm_watch_read_and_retry() {
     // Any other key than `y` sends nothing.
     term.keys("x");
     term.until("the box to close", |s| !s.contains("Submit tour?"));
-    assert!(!home.run(&["status"]).status.success(), "something was submitted without `y`");
+    assert_ne!(home.run(&["status"]).code, 0, "something was submitted without `y`");
     term.keys("S");
     term.sees("Submit tour?");
     term.keys("y");
@@ -44,8 +44,7 @@ fn compose_preview_confirm_watch_read_and_retry() {
     });
     term.keys("q");
     assert_eq!(term.ends(), 0);
-    let status = home.run(&["status", "--json"]);
-    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    let text = home.run(&["status", "--json"]).stdout;
     let answer: serde_json::Value = serde_json::from_str(&text).expect("one document");
     assert_eq!(answer["jobs"][1]["attempt"], 2, "{text}");
     assert_eq!(answer["counts"]["succeeded"], 2, "{text}");
@@ -69,8 +68,7 @@ fn jobs_outlive_a_killed_window() {
     term.signal("-KILL");
     term.ends();
     home.write("go", "");
-    let waited = home.run(&["wait", "last", "--timeout", "30s", "--json"]);
-    let text = String::from_utf8_lossy(&waited.stdout).into_owned();
+    let text = home.run(&["wait", "last", "--timeout", "30s", "--json"]).stdout;
     let answer: serde_json::Value = serde_json::from_str(&text).expect("one document");
     assert_eq!(answer["jobs"][0]["exit_code"], 5, "{text}");
     assert_eq!(answer["jobs"][0]["status"], "failed", "{text}");

@@ -6,3 +6,5 @@ mod journey;
 mod shell;
 mod term;
 mod terminal;
+#[path = "../support/wait.rs"]
+mod wait;

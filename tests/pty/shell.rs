@@ -54,7 +54,7 @@ fn enter_is_no_answer_to_the_question() {
     term.until("the box closed", |text| !text.contains("Submit two?"));
     term.keys("q");
     assert_eq!(term.ends(), 0);
-    let runs = String::from_utf8(home.run(&["runs", "--json"]).stdout).unwrap();
+    let runs = home.run(&["runs", "--json"]).stdout;
     assert!(!runs.contains("created_at"), "{runs}");
 }
 

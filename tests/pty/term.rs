@@ -5,13 +5,12 @@ use std::{
     num::NonZero,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// Longest that a test waits for anything on the screen.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wait::{self, Answer, DEADLINE, answer_of};
 
 fn cells(n: u16) -> NonZero<u16> {
     NonZero::new(n).expect("a terminal has a size")
@@ -52,10 +51,10 @@ impl Home {
     }
 
     /// Runs the program without a terminal in this home.
-    pub fn run(&self, args: &[&str]) -> std::process::Output {
+    pub fn run(&self, args: &[&str]) -> Answer {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jobdeck"));
         command.args(args).current_dir(self.path()).env_clear().envs(self.env());
-        command.stdin(std::process::Stdio::null()).output().expect("run jobdeck")
+        answer_of(command.stdin(std::process::Stdio::null()))
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -141,7 +140,7 @@ impl Term {
 
     /// Waits until the screen satisfies `test`; fails with the screen if it never does.
     pub fn until(&self, what: &str, test: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         let (lock, changed) = &*self.shared;
         let mut guard = lock.lock().expect("lock");
         loop {
@@ -171,7 +170,7 @@ impl Term {
 
     /// Waits for the end of the program; its exit code.
     pub fn ends(&mut self) -> u32 {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         let (lock, changed) = &*self.shared;
         let mut guard = lock.lock().expect("lock");
         while !guard.closed {
@@ -184,7 +183,8 @@ impl Term {
             guard = changed.wait_timeout(guard, left).expect("lock").0;
         }
         drop(guard);
-        self.child.wait().expect("wait").exit_code()
+        let gone = || self.child.try_wait().expect("wait").ok_or("it lives on");
+        wait::until("the end of the program", gone).exit_code()
     }
 
     /// After the end the terminal is as it was: the ordinary screen, a cursor, no

@@ -3,31 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "tests may end by a panic")]
 
+pub mod wait;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    sync::mpsc::{self, RecvTimeoutError},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Everything a test waits for happens within this time, or never.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+pub use wait::{Answer, answer_of};
 
 pub struct World {
     folder: TempDir,
-}
-
-/// What a command answered.
-#[derive(Debug)]
-pub struct Answer {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
 }
 
 impl World {
@@ -95,43 +84,17 @@ impl World {
     /// Waits until a job has made this file.
     #[track_caller]
     pub fn until_file(&self, name: &str) {
-        let started = Instant::now();
-        while !self.path().join(name).exists() {
-            assert!(started.elapsed() < DEADLINE, "{name} was never made");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        wait::until_so(&format!("{name} is made"), || self.path().join(name).exists());
     }
 
     /// Waits until the run's status fits.
     #[track_caller]
     pub fn until(&self, run: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let started = Instant::now();
-        loop {
+        wait::until(what, || {
             let status = self.json(&format!("status {run} --json"), 0);
-            if fits(&status) {
-                return status;
-            }
-            assert!(started.elapsed() < DEADLINE, "never {what}: {status:#}");
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
+            if fits(&status) { Ok(status) } else { Err(status) }
+        })
     }
-}
-
-/// Runs a command to its end. One that does not end is killed, which is an
-/// answer with the code -1.
-pub fn answer_of(command: &mut Command) -> Answer {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    let (ended, watch) = mpsc::channel::<()>();
-    let watchdog = thread::spawn(move || {
-        if watch.recv_timeout(2 * DEADLINE) == Err(RecvTimeoutError::Timeout) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
-    });
-    let output = child.wait_with_output().unwrap();
-    drop(ended);
-    watchdog.join().unwrap();
-    output.into()
 }
 
 impl Answer {
@@ -145,16 +108,6 @@ impl Answer {
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
-    }
-}
-
-impl From<Output> for Answer {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
     }
 }
 
