@@ -1,29 +1,20 @@
 //! Commands on a terminal: the question before a submission, colours, progress.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may end by a panic")]
 
 mod support;
+#[path = "pty/term.rs"]
+mod term;
 
-use std::{
-    io::{Read, Write},
-    sync::{Arc, Mutex},
-};
-
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::CommandBuilder;
 use support::{World, wait};
+use term::Term;
 
 /// A command on a terminal of its own.
-struct Session {
-    child: Box<dyn Child + Send + Sync>,
-    keys: Box<dyn Write + Send>,
-    shown: Arc<Mutex<Vec<u8>>>,
-    _master: Box<dyn MasterPty + Send>,
-}
+struct Session(Term);
 
 impl Session {
     fn start(world: &World, line: &str, variables: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: 40, cols: 110, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
         let plain = world.command();
         let mut command = CommandBuilder::new(plain.get_program());
         command.env_clear();
@@ -35,50 +26,21 @@ impl Session {
         }
         command.args(line.split_whitespace());
         command.cwd(world.path());
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let shown = Arc::new(Mutex::new(Vec::new()));
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let into = Arc::clone(&shown);
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = reader.read(&mut buffer) {
-                into.lock().unwrap().extend_from_slice(&buffer[..n]);
-            }
-        });
-        let keys = pair.master.take_writer().unwrap();
-        Self { child, keys, shown, _master: pair.master }
+        Self(Term::spawn(command, 110, 40))
     }
 
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
-    }
-
-    #[track_caller]
     fn until(&self, text: &str) {
-        wait::until(text, || {
-            let shown = self.text();
-            if shown.contains(text) { Ok(()) } else { Err(shown) }
-        });
+        self.0.writes(text);
     }
 
     fn type_line(&mut self, line: &str) {
-        self.keys.write_all(format!("{line}\r").as_bytes()).unwrap();
-        self.keys.flush().unwrap();
+        self.0.keys(&format!("{line}\r"));
     }
 
-    /// Its exit code, and all it has shown.
-    #[track_caller]
+    /// Its exit code, and all it has written.
     fn end(mut self) -> (u32, String) {
-        let status =
-            wait::until("its end", || self.child.try_wait().unwrap().ok_or_else(|| self.text()));
-        (status.exit_code(), self.text())
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
+        let code = self.0.ends();
+        (code, String::from_utf8_lossy(&self.0.raw()).into_owned())
     }
 }
 

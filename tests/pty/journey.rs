@@ -1,6 +1,6 @@
 //! The whole journey by keys: open, preview, confirm, watch, read, retry.
 
-use crate::term::{Home, Term, key};
+use crate::home::{Home, key};
 
 const BATCH: &str = "name: tour
 jobs:
@@ -12,7 +12,7 @@ jobs:
 fn compose_preview_confirm_watch_read_and_retry() {
     let home = Home::new();
     let file = home.write("tour.yaml", BATCH);
-    let mut term = Term::start(&home, &[file.to_str().expect("utf-8")], 120, 32);
+    let mut term = home.start(&[file.to_str().expect("utf-8")], 120, 32);
     term.sees("good");
     term.keys("p");
     term.sees("nothing has been submitted");
@@ -57,7 +57,7 @@ fn jobs_outlive_a_killed_window() {
         "long.yaml",
         "name: long\njobs:\n  - {name: sleeper, command: 'while ! test -e go; do sleep 0.05; done; exit 5'}\n",
     );
-    let mut term = Term::start(&home, &[file.to_str().expect("utf-8")], 100, 30);
+    let mut term = home.start(&[file.to_str().expect("utf-8")], 100, 30);
     term.sees("sleeper");
     term.keys("p");
     term.sees("nothing has been submitted");

@@ -5,12 +5,15 @@
 
 use portable_pty::CommandBuilder;
 
-use crate::term::{Home, Term, key};
+use crate::{
+    home::{Home, key},
+    term::Term,
+};
 
 #[test]
 fn keys_typed_in_one_go_all_count() {
     let home = Home::new();
-    let mut term = Term::start(&home, &[], 80, 24);
+    let mut term = home.start(&[], 80, 24);
     term.sees("1 Compose");
     term.keys("4?jjj\x1b5");
     term.sees("asked every 10 seconds");
@@ -24,7 +27,7 @@ fn keys_typed_in_one_go_all_count() {
 #[test]
 fn a_window_may_become_too_small_and_large_again() {
     let home = Home::new();
-    let mut term = Term::start(&home, &[], 80, 24);
+    let mut term = home.start(&[], 80, 24);
     term.sees("1 Compose");
     term.resize(59, 15);
     term.sees("jobdeck needs 60×16");
@@ -44,7 +47,7 @@ fn enter_is_no_answer_to_the_question() {
     let home = Home::new();
     let text = "jobs:\n  - {name: a, command: 'true {n}', sweep: {n: [1, 2]}}\n";
     let file = home.write("two.yaml", text);
-    let mut term = Term::start(&home, &[file.to_str().unwrap()], 80, 24);
+    let mut term = home.start(&[file.to_str().unwrap()], 80, 24);
     term.sees("2 jobs");
     term.keys("p");
     term.sees("DRY RUN · nothing has been submitted");
@@ -62,7 +65,7 @@ fn enter_is_no_answer_to_the_question() {
 fn terminate_and_hang_up_end_it_in_good_order() {
     for signal in ["-TERM", "-HUP"] {
         let home = Home::new();
-        let mut term = Term::start(&home, &[], 80, 24);
+        let mut term = home.start(&[], 80, 24);
         term.sees("1 Compose");
         term.signal(signal);
         assert_eq!(term.ends(), 0, "{signal}");

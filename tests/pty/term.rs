@@ -1,16 +1,17 @@
 //! A terminal for tests: a pty, a screen model, and waiting with a deadline.
 
+#![allow(dead_code, reason = "not every program of tests uses all of it")]
+
 use std::{
     io::{Read, Write},
     num::NonZero,
-    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex},
     time::Instant,
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::wait::{self, Answer, DEADLINE, answer_of};
+use crate::wait::{self, DEADLINE};
 
 fn cells(n: u16) -> NonZero<u16> {
     NonZero::new(n).expect("a terminal has a size")
@@ -22,56 +23,6 @@ struct Shared {
     closed: bool,
 }
 
-/// A home of its own, with a configuration that has eight GPU slots.
-pub struct Home {
-    dir: tempfile::TempDir,
-}
-
-impl Home {
-    pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("temporary folder");
-        let config = dir.path().join(".config/jobdeck");
-        std::fs::create_dir_all(&config).expect("config folder");
-        std::fs::write(
-            config.join("config.yaml"),
-            "clusters: {local: {kind: local, gpus: 8, grace: 1s}}\n",
-        )
-        .expect("config file");
-        Self { dir }
-    }
-
-    pub fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path().join(name);
-        std::fs::write(&path, text).expect("write file");
-        path
-    }
-
-    /// Runs the program without a terminal in this home.
-    pub fn run(&self, args: &[&str]) -> Answer {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jobdeck"));
-        command.args(args).current_dir(self.path()).env_clear().envs(self.env());
-        answer_of(command.stdin(std::process::Stdio::null()))
-    }
-
-    fn env(&self) -> Vec<(String, String)> {
-        let home = self.path().display().to_string();
-        let path = std::env::var("PATH").unwrap_or_default();
-        vec![
-            ("HOME".into(), home.clone()),
-            ("XDG_CONFIG_HOME".into(), format!("{home}/.config")),
-            ("XDG_STATE_HOME".into(), format!("{home}/.state")),
-            ("JOBDECK_ETC_DIR".into(), format!("{home}/etc")),
-            ("PATH".into(), path),
-            ("LANG".into(), "C.UTF-8".into()),
-            ("TERM".into(), "xterm-256color".into()),
-        ]
-    }
-}
-
 pub struct Term {
     master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
@@ -80,18 +31,6 @@ pub struct Term {
 }
 
 impl Term {
-    /// Starts the program in `home` on a terminal of this size.
-    pub fn start(home: &Home, args: &[&str], cols: u16, rows: u16) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_jobdeck"));
-        command.args(args);
-        command.env_clear();
-        for (key, value) in home.env() {
-            command.env(key, value);
-        }
-        command.cwd(home.path());
-        Self::spawn(command, cols, rows)
-    }
-
     /// Starts any command on a terminal of this size.
     pub fn spawn(command: CommandBuilder, cols: u16, rows: u16) -> Self {
         let pair = native_pty_system()
@@ -198,6 +137,14 @@ impl Term {
         assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     }
 
+    /// Waits until this stands in what it has written, whatever the screen shows.
+    pub fn writes(&self, text: &str) {
+        wait::until(text, || {
+            let written = String::from_utf8_lossy(&self.raw()).into_owned();
+            if written.contains(text) { Ok(()) } else { Err(written) }
+        });
+    }
+
     /// Everything it ever wrote to the terminal.
     pub fn raw(&self) -> Vec<u8> {
         self.shared.0.lock().expect("lock").raw.clone()
@@ -217,11 +164,4 @@ impl Drop for Term {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Enter, Escape and friends as a terminal sends them.
-pub mod key {
-    pub const ENTER: &str = "\r";
-    pub const ESC: &str = "\x1b";
-    pub const CTRL_C: &str = "\x03";
 }

@@ -1,6 +1,6 @@
 //! First frame, resizing, leaving, and what is left of the terminal.
 
-use crate::term::{Home, Term, key};
+use crate::home::{Home, key};
 
 fn left_the_alternate_screen(raw: &[u8]) -> bool {
     let find = |needle: &[u8]| raw.windows(needle.len()).rposition(|w| w == needle);
@@ -13,7 +13,7 @@ fn left_the_alternate_screen(raw: &[u8]) -> bool {
 #[test]
 fn the_first_screen_says_what_to_press() {
     let home = Home::new();
-    let mut term = Term::start(&home, &[], 80, 24);
+    let mut term = home.start(&[], 80, 24);
     term.until("what to press", |s| s.contains("1 Compose") && s.contains("? help"));
     term.keys("q");
     assert_eq!(term.ends(), 0);
@@ -23,7 +23,7 @@ fn the_first_screen_says_what_to_press() {
 #[test]
 fn ctrl_c_twice_leaves_and_restores_the_terminal() {
     let home = Home::new();
-    let mut term = Term::start(&home, &[], 80, 24);
+    let mut term = home.start(&[], 80, 24);
     term.sees("Compose");
     term.keys(key::CTRL_C);
     term.keys(key::CTRL_C);
@@ -37,7 +37,7 @@ fn ctrl_c_twice_leaves_and_restores_the_terminal() {
 #[test]
 fn resizing_repaints_and_too_small_says_so() {
     let home = Home::new();
-    let term = Term::start(&home, &[], 120, 32);
+    let term = home.start(&[], 120, 32);
     term.sees("5 Clusters");
     term.resize(50, 10);
     term.sees("60");
@@ -48,7 +48,7 @@ fn resizing_repaints_and_too_small_says_so() {
 #[test]
 fn a_hang_up_ends_the_program_and_keeps_the_draft() {
     let home = Home::new();
-    let mut term = Term::start(&home, &[], 100, 30);
+    let mut term = home.start(&[], 100, 30);
     term.sees("Compose");
     term.keys("n");
     term.sees("training");
@@ -56,7 +56,7 @@ fn a_hang_up_ends_the_program_and_keeps_the_draft() {
     term.sees("unsaved");
     term.signal("-HUP");
     term.ends();
-    let again = Term::start(&home, &[], 100, 30);
+    let again = home.start(&[], 100, 30);
     again.until("an offer of the draft", |s| s.to_lowercase().contains("draft"));
 }
 
@@ -67,7 +67,7 @@ fn escape_codes_in_a_batch_do_not_reach_the_terminal() {
         "evil.yaml",
         "jobs:\n  - {name: \"a\\e]0;owned\\a\\e[2J\", command: \"echo \\e[31mred\"}\n",
     );
-    let term = Term::start(&home, &[file.to_str().expect("utf-8")], 100, 30);
+    let term = home.start(&[file.to_str().expect("utf-8")], 100, 30);
     term.sees("Command");
     let raw = term.raw();
     let has = |needle: &[u8]| raw.windows(needle.len()).any(|w| w == needle);
