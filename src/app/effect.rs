@@ -75,8 +75,11 @@ pub enum Effect {
     Submit {
         plan: Box<Plan>,
     },
+    /// `may_be_new`: a file that is not there is a batch to be written, answered
+    /// by `Msg::FileNew`.
     OpenFile {
         path: PathBuf,
+        may_be_new: bool,
     },
     /// The example batch that comes with the program; answered by `Msg::Cloned`.
     Quickstart,

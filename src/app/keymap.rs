@@ -304,17 +304,19 @@ impl Keymap {
         })
     }
 
-    /// The keys of an action that count in this scope, in the order of the table.
+    /// The keys of an action that count in this scope, each once, in the order of
+    /// the table.
     pub fn keys(&self, action: Action, scope: Scope) -> Vec<Chord> {
-        scope
-            .chain()
-            .iter()
-            .flat_map(|s| {
-                self.bindings.iter().filter(move |(bound, _, a)| bound == s && *a == action)
-            })
-            .map(|(_, chord, _)| *chord)
-            .filter(|chord| self.action(chord.event(), scope) == Some(action))
-            .collect()
+        let bound = scope.chain().iter().flat_map(|s| {
+            self.bindings.iter().filter(move |(bound, _, a)| bound == s && *a == action)
+        });
+        let mut keys = Vec::new();
+        for (_, chord, _) in bound {
+            if !keys.contains(chord) && self.action(chord.event(), scope) == Some(action) {
+                keys.push(*chord);
+            }
+        }
+        keys
     }
 }
 

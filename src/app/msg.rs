@@ -95,6 +95,10 @@ pub enum Msg {
         path: PathBuf,
         text: String,
     },
+    /// No file is there yet; one will be when the batch is saved.
+    FileNew {
+        path: PathBuf,
+    },
     FileSaved {
         path: PathBuf,
     },

@@ -17,7 +17,7 @@ use super::{
     keymap::Action,
     model::Model,
     msg::Msg,
-    overlay::{self, Confirm, Confirmed, Overlay, Prompt},
+    overlay::{self, Confirm, Confirmed, Overlay, Prompt, palette::Found},
     screen::{Context, Step, View},
 };
 use crate::domain::status::Status;
@@ -78,7 +78,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Folder { path, names } => overlay::prompt::on_folder(model, &path, names),
         Msg::Requests { .. } => to_view(model, View::Preview, msg, &mut effects),
-        Msg::FileOpened { .. } | Msg::Cloned { .. } => {
+        Msg::FileOpened { .. } | Msg::FileNew { .. } | Msg::Cloned { .. } => {
             go(model, View::Compose);
             to_view(model, View::Compose, msg, &mut effects);
         }
@@ -163,6 +163,17 @@ fn check_first(model: &mut Model, effects: &mut Vec<Effect>) -> bool {
     waits
 }
 
+/// Whether `S` leads to a field first, whose text is not in the batch yet.
+fn mend_first(model: &mut Model, effects: &mut Vec<Effect>) -> bool {
+    let mut waits = false;
+    with_view(model, View::Compose, effects, |m, _| {
+        let steps = m.compose.unreadable_first();
+        waits = steps.is_some();
+        steps.unwrap_or_default()
+    });
+    waits
+}
+
 fn check_clusters(model: &mut Model, effects: &mut Vec<Effect>) {
     model.clusters.asked(model.now);
     effects.push(Effect::CheckClusters);
@@ -238,8 +249,8 @@ fn overlay_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         }
         Some(Overlay::Help(scroll)) => overlay::help::on_key(model, scroll, key),
         Some(Overlay::Palette(palette)) => {
-            if let Some(action) = overlay::palette::on_key(model, palette, key) {
-                act(model, action, effects);
+            if let Some(found) = overlay::palette::on_key(model, palette, key) {
+                choose(model, &found, effects);
             }
         }
         Some(Overlay::Prompt(prompt)) => prompt_key(model, prompt, key, effects),
@@ -363,6 +374,11 @@ pub fn wants_tick(model: &Model) -> bool {
 
 /// Whether the action makes sense now; `Err` says why not.
 pub fn enabled(model: &Model, action: Action) -> Result<(), &'static str> {
+    enabled_in(model, model.view, action)
+}
+
+/// The same for when `view` were shown.
+pub fn enabled_in(model: &Model, view: View, action: Action) -> Result<(), &'static str> {
     match action {
         Action::GoCompose
         | Action::GoPreview
@@ -377,7 +393,7 @@ pub fn enabled(model: &Model, action: Action) -> Result<(), &'static str> {
         | Action::Suspend
         | Action::Back
         | Action::Quickstart => Ok(()),
-        _ => match model.view {
+        _ => match view {
             View::Compose => model.compose.enabled(action),
             View::Preview => model.preview.enabled(action),
             View::Monitor => model.monitor.enabled(action),
@@ -387,9 +403,28 @@ pub fn enabled(model: &Model, action: Action) -> Result<(), &'static str> {
     }
 }
 
+/// Does what was chosen in the palette. An action of another view shows that view
+/// first; one on what is under the cursor there is left to its key.
+fn choose(model: &mut Model, found: &Found, effects: &mut Vec<Effect>) {
+    if let Some(view) = found.elsewhere {
+        go(model, view);
+        entered(model, view, effects);
+        if found.leads_only() {
+            let key = found.key(model).map(|key| key.to_string()).unwrap_or_default();
+            let words = format!("{}: choose a row, then press {key}", found.entry.name);
+            model.notice = Some((model.now, words));
+            return;
+        }
+    }
+    act(model, found.entry.action, effects);
+}
+
 /// Does what a key, the palette or a click asked for.
 fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    if action == Action::Submit && model.view == View::Preview && check_first(model, effects) {
+    if action == Action::Submit
+        && model.view == View::Preview
+        && (mend_first(model, effects) || check_first(model, effects))
+    {
         return;
     }
     if let Err(why) = enabled(model, action) {
@@ -578,9 +613,9 @@ fn with_view(
                 }
             }
             Step::Back => {}
-            Step::FocusField { entry, field } => {
+            Step::FocusField { target, field, at } => {
                 go(model, View::Compose);
-                model.compose.focus_field(entry, field.as_deref());
+                model.compose.focus_field(target, field.as_deref(), at);
             }
         }
     }

@@ -66,17 +66,52 @@ fn has_terminal() -> Result<(), Report> {
     }
 }
 
-/// A word that is no file was surely meant as a command.
+/// What a file is given for must be there, or be a name for one to be written in a
+/// folder that is there. A word that is no file was surely meant as a command.
 fn exists_or_is_new(path: &Path) -> Result<(), Report> {
-    let word = path.to_string_lossy();
-    if path.exists() || word.contains(['/', '.']) {
+    if path.is_dir() {
+        let message = format!("{} is a folder, not a batch file", path.display());
+        return Err(Report::new(Kind::Usage, message));
+    }
+    if path.exists() {
         return Ok(());
     }
+    let word = path.to_string_lossy();
+    if !word.contains(['/', '.']) {
+        return Err(no_such_command(&word));
+    }
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) if !folder.is_dir() => {
+            let folder = folder.display();
+            let message = format!("{word}: the folder {folder} does not exist");
+            Err(Report::new(Kind::Usage, message).hint(format!("make it first: mkdir -p {folder}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_such_command(word: &str) -> Report {
     let command = Cli::command();
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let report = Report::new(Kind::Usage, format!("no command and no file is called `{word}`"));
-    Err(match nearest(&word, names.iter().copied()) {
+    match nearest(word, names.iter().copied()) {
         Some(near) => report.hint(format!("did you mean `jobdeck {near}`?")),
         None => report.hint("`jobdeck --help` lists the commands"),
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_needs_its_folder_and_a_word_is_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| exists_or_is_new(path).unwrap_err().to_string();
+        assert!(exists_or_is_new(&folder.path().join("new.yaml")).is_ok());
+        assert!(exists_or_is_new(Path::new("surely-new.yaml")).is_ok());
+        assert!(refused(&folder.path().join("none/new.yaml")).contains("mkdir -p"));
+        assert!(refused(folder.path()).contains("is a folder"));
+        assert!(refused(Path::new("statsu")).contains("jobdeck status"));
+    }
 }

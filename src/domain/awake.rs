@@ -10,15 +10,13 @@ use super::{
 /// group of clusters, lower case, without a full stop. `kind`: of a configured
 /// cluster.
 pub fn who(plan: &Plan, kind: impl Fn(&ClusterId) -> Option<ClusterKind>) -> Vec<String> {
-    let mut local = false;
+    let (mut local, mut unplaced) = (false, false);
     let mut themselves: Vec<&str> = Vec::new();
     let mut fed: Vec<&str> = Vec::new();
     let mut seen: Vec<(&ClusterId, bool)> = Vec::new();
     for job in plan.jobs.iter().filter(|job| job.action.sends()) {
         let Some(id) = &job.cluster else {
-            if !fed.contains(&"auto") {
-                fed.push("auto");
-            }
+            unplaced = true;
             continue;
         };
         let waits = !job.depends_on.is_empty();
@@ -52,10 +50,52 @@ pub fn who(plan: &Plan, kind: impl Fn(&ClusterId) -> Option<ClusterKind>) -> Vec
             "this machine, until the last job is sent to {names}; jobdeck may be closed"
         ));
     }
+    if unplaced {
+        lines.push("this machine, until a cluster is found for every job".to_owned());
+    }
     if !themselves.is_empty() {
         let names = themselves.join(", ");
         let hold = if themselves.len() == 1 { "holds its" } else { "hold their" };
         lines.push(format!("nobody for {names}: it {hold} jobs itself, close the laptop"));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{
+        job::JobSpec,
+        plan::{BatchHead, JobAction, PlannedJob, Totals},
+        resources::Gpus,
+    };
+
+    fn plan(clusters: &[Option<&str>]) -> Plan {
+        let job = |cluster: Option<&str>| PlannedJob {
+            spec: Arc::new(JobSpec::named("a")),
+            cluster: cluster.map(ClusterId::new),
+            action: JobAction::Submit,
+            replicas: 1,
+            total_gpus: Gpus::ZERO,
+            depends_on: Arc::default(),
+        };
+        Plan {
+            head: BatchHead::named("b"),
+            findings: Vec::new(),
+            totals: Totals::default(),
+            jobs: clusters.iter().copied().map(job).collect(),
+            entries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_has_no_cluster_yet_is_sent_to_none_by_name() {
+        let unplaced = "this machine, until a cluster is found for every job";
+        assert_eq!(who(&plan(&[None, None]), |_| None), [unplaced]);
+        let local = |_: &ClusterId| Some(ClusterKind::Local);
+        let both = who(&plan(&[Some("local"), None]), local);
+        assert_eq!(both, ["this machine, until its jobs end; jobdeck may be closed", unplaced]);
+    }
 }

@@ -82,7 +82,7 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
         let _ = news.send(Msg::Failed(Report::new(Kind::Config, problem)));
     }
     match file {
-        Some(path) => effects.perform(Effect::OpenFile { path }),
+        Some(path) => effects.perform(Effect::OpenFile { path, may_be_new: true }),
         None => effects.find_drafts(),
     }
     effects.perform(Effect::CheckClusters);

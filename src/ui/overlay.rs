@@ -41,22 +41,26 @@ fn lines_at(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
 }
 
 fn draw_confirm(frame: &mut Frame<'_>, area: Rect, confirm: &Confirm, theme: &Theme) {
+    let (does, leaves) = confirm.action.words();
+    let otherwise = Span::styled(format!(" · any other key closes this and {leaves}"), theme.text);
+    let y = Span::styled("y", theme.key);
     let keys = match &confirm.must_type {
         Some(number) if confirm.awaits_number() => vec![
             Span::raw("Type "),
             Span::styled(number.clone(), theme.key),
             Span::raw(", then "),
-            Span::styled("y", theme.key),
-            Span::raw(" to do it.  Anything else: no.  "),
+            y,
+            otherwise,
+            Span::raw("  "),
             Span::styled(format!("{:<6}", confirm.typed), theme.input_focused),
         ],
         Some(number) => vec![
             Span::styled(format!("{number} ✓ "), theme.success),
-            Span::raw("Now "),
-            Span::styled("y", theme.key),
-            Span::raw(" does it.  Anything else: no."),
+            y,
+            Span::raw(format!(" {does}")),
+            otherwise,
         ],
-        None => vec![Span::styled("y", theme.key), Span::raw(" does it.  Anything else: no.")],
+        None => vec![y, Span::raw(format!(" {does}")), otherwise],
     };
     let keys = Line::from(keys);
     let widest = confirm.lines.iter().map(|l| text::width(&text::safe(l))).max().unwrap_or(0);
@@ -172,12 +176,15 @@ fn draw_palette(
     let top = palette.selected.saturating_sub(page.saturating_sub(1));
     let columns = usize::from(list.width);
     for (y, (i, item)) in (list.y..list.bottom()).zip(found.iter().enumerate().skip(top)) {
-        let keys = model.keymap.keys(item.entry.action, model.scope());
-        let key = keys.first().map(ToString::to_string).unwrap_or_default();
+        let key = item.key(model).map(|key| key.to_string()).unwrap_or_default();
         let usable = item.why_not.is_none();
         let name = text::left(item.entry.name, 18);
         let doc = item.why_not.unwrap_or(item.entry.doc);
-        let doc = text::left(doc, columns.saturating_sub(18 + 2 + 10));
+        let doc = match item.elsewhere {
+            Some(view) => format!("{} · {doc}", view.title()),
+            None => doc.to_owned(),
+        };
+        let doc = text::left(&doc, columns.saturating_sub(18 + 2 + 10));
         let base = if usable { theme.overlay } else { theme.dim };
         let line = Line::from_iter([
             Span::styled(name, base),

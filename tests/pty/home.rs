@@ -75,5 +75,6 @@ impl Home {
 pub mod key {
     pub const ENTER: &str = "\r";
     pub const ESC: &str = "\x1b";
+    pub const CTRL_S: &str = "\x13";
     pub const CTRL_C: &str = "\x03";
 }

@@ -73,3 +73,19 @@ fn escape_codes_in_a_batch_do_not_reach_the_terminal() {
     let has = |needle: &[u8]| raw.windows(needle.len()).any(|w| w == needle);
     assert!(!has(b"\x1b]0;owned"), "the title was changed");
 }
+
+#[test]
+fn a_file_that_is_not_there_is_a_new_batch() {
+    let home = Home::new();
+    let file = home.path().join("new.yaml");
+    let mut term = home.start(&[file.to_str().expect("utf-8")], 100, 30);
+    term.sees("new file");
+    term.keys("n");
+    term.sees("which type?");
+    term.keys(key::ENTER);
+    term.sees("unsaved");
+    term.keys(key::CTRL_S);
+    term.until("it is saved", |s| !s.contains("unsaved"));
+    let text = std::fs::read_to_string(&file).expect("it was made");
+    assert!(text.contains("name: job1"), "{text}");
+}

@@ -184,7 +184,7 @@ impl World {
                     Msg::Conducting { run, conducting: true, other: None },
                 ]
             }
-            Effect::OpenFile { path } => {
+            Effect::OpenFile { path, .. } => {
                 vec![Msg::FileOpened { path: path.clone(), text: BATCH.into() }]
             }
             Effect::Quickstart => vec![Msg::Cloned {

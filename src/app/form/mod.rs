@@ -17,6 +17,7 @@ use crate::domain::{
     fields::{self, FieldKind, FieldSpec, Required},
     job::JobType,
     site::ClusterKind,
+    tree::{FieldPath, Step},
 };
 
 /// What a form edits.
@@ -168,6 +169,22 @@ pub fn rows(
     rows
 }
 
+/// The field of a form that a path leads to: behind the entry's index, or of the
+/// head.
+pub fn field_of(path: &FieldPath) -> Option<&str> {
+    let field = match path.0.as_slice() {
+        [Step::Key(jobs), Step::Index(_), rest @ ..] if jobs == "jobs" => rest.first(),
+        [Step::Index(_), rest @ ..] => rest.first(),
+        // A default is a field of its own in the batch's form.
+        [Step::Key(head), field @ Step::Key(_), ..] if head == "defaults" => Some(field),
+        head => head.first(),
+    };
+    match field {
+        Some(Step::Key(key)) => Some(key.as_str()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,5 +227,16 @@ mod tests {
             assert_eq!(got.iter().filter(|k| **k == key).count(), 1, "{key}: {got:?}");
         }
         assert!(!got.contains(&"memory"));
+    }
+
+    #[test]
+    fn the_field_of_a_path() {
+        let root = FieldPath::root();
+        assert_eq!(field_of(&root.key("jobs").index(3).key("env").key("A")), Some("env"));
+        assert_eq!(field_of(&root.index(3).key("gpus")), Some("gpus"));
+        assert_eq!(field_of(&root.key("max_concurrent")), Some("max_concurrent"));
+        assert_eq!(field_of(&root.key("defaults").key("image")), Some("image"));
+        assert_eq!(field_of(&root.key("defaults").key("tags").index(1)), Some("tags"));
+        assert_eq!(field_of(&root.key("jobs").index(3)), None);
     }
 }

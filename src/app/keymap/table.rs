@@ -57,6 +57,7 @@ pub const TABLE: &[Entry] = &[
     row(A::MoveJobUp, Compose, &["K"], "move job up", "move the job up"),
     shown(A::EditYaml, Compose, &["E"], "edit as YAML", "the whole batch as YAML in an editor pane", ("as YAML", 55)),
     shown(A::Save, Compose, &["ctrl-s"], "save", "save the batch", ("save", 60)),
+    row(A::NextFailed, Compose, &["f8"], "next finding", "to the next line where something is wrong"),
     row(A::SaveAs, Compose, &["W"], "save as", "save the batch under another name"),
     shown(A::Open, Compose, &["ctrl-o"], "open", "open a batch file", ("open", 30)),
     row(A::Quickstart, Compose, &["Q"], "quickstart", "open the example batch that runs on any machine"),

@@ -242,3 +242,13 @@ fn the_page_of_keys_is_fresh() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(kept == markdown(), "src/app/keys.md is stale: UPDATE_DOCS=1 cargo test --lib keymap");
 }
+
+#[test]
+fn a_key_bound_in_two_scopes_is_told_once() {
+    let keymap = Keymap::default();
+    let shown = |scope| -> Vec<String> {
+        keymap.keys(Action::Activate, scope).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(shown(Scope::Compose), ["Enter"]);
+    assert_eq!(shown(Scope::Monitor), ["Enter"]);
+}

@@ -4,6 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{Confirm, Confirmed};
+use crate::app::effect::{Effect, RunCommand};
 
 /// What a key made of the box.
 #[derive(Debug, PartialEq)]
@@ -34,6 +35,26 @@ pub fn on_key(mut confirm: Confirm, key: KeyEvent) -> Answer {
             Answer::Open(confirm)
         }
         _ => Answer::No,
+    }
+}
+
+impl Confirmed {
+    /// What `y` does, and what any other key leaves undone, in words.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Submit(_) => ("submits", "sends nothing"),
+            Self::Run { command: RunCommand::Cancel { .. }, .. } => ("cancels", "ends nothing"),
+            Self::Run { command: RunCommand::Retry { .. }, .. } => ("retries", "sends nothing"),
+            Self::Run { command: RunCommand::Send, .. } => ("sends", "sends nothing"),
+            Self::Run { command: RunCommand::StopSending, .. } => {
+                ("stops sending", "changes nothing")
+            }
+            Self::Quit => ("leaves", "stays here"),
+            Self::Discard(effect) => match **effect {
+                Effect::SaveFile { .. } => ("replaces it", "saves nothing"),
+                _ => ("opens it", "changes nothing"),
+            },
+        }
     }
 }
 

@@ -21,12 +21,13 @@ pub enum HelpLine {
 pub fn lines(model: &Model) -> Vec<HelpLine> {
     let scope = model.scope();
     let mut lines = Vec::new();
+    // What an inner scope has told, an outer one does not tell again.
+    let mut seen: Vec<Action> = Vec::new();
     for part in scope.chain() {
         if !lines.is_empty() {
             lines.push(HelpLine::Gap);
         }
         lines.push(HelpLine::Heading(part.title()));
-        let mut seen: Vec<Action> = Vec::new();
         for entry in keymap::TABLE.iter().filter(|e| e.scope == *part) {
             if seen.contains(&entry.action) {
                 continue;

@@ -1,4 +1,5 @@
-//! `:`: every action that counts here, found by a few letters of its name.
+//! `:`: every action of the program, found by a few letters of its name. One of
+//! another view leads there first.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::{
@@ -8,8 +9,9 @@ use nucleo_matcher::{
 
 use super::{Overlay, Palette};
 use crate::app::{
-    keymap::{self, Action, Entry},
+    keymap::{Action, Chord, Entry, Scope, TABLE},
     model::Model,
+    screen::View,
     update,
 };
 
@@ -17,7 +19,24 @@ use crate::app::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     pub entry: &'static Entry,
+    /// The view it belongs to, unless it counts in the one shown.
+    pub elsewhere: Option<View>,
     pub why_not: Option<&'static str>,
+}
+
+impl Found {
+    /// From elsewhere nobody sees what would be meant: only the way is shown.
+    pub fn leads_only(&self) -> bool {
+        self.elsewhere.is_some() && is_about_a_row(self.entry.action)
+    }
+
+    /// The first of its keys where it belongs.
+    pub fn key(&self, model: &Model) -> Option<Chord> {
+        let here = model.scope();
+        let counts = self.elsewhere.is_none() && here.chain().contains(&self.entry.scope);
+        let scope = if counts { here } else { self.entry.scope };
+        model.keymap.keys(self.entry.action, scope).first().copied()
+    }
 }
 
 /// Movements are keys, not commands.
@@ -42,18 +61,79 @@ fn is_command(action: Action) -> bool {
     )
 }
 
-/// What the letters find, best first; usable actions before the others.
+/// Actions on what is under the cursor or marked.
+fn is_about_a_row(action: Action) -> bool {
+    use Action as A;
+    matches!(
+        action,
+        A::EditJob
+            | A::DuplicateJob
+            | A::DeleteJob
+            | A::MoveJobUp
+            | A::MoveJobDown
+            | A::Logs
+            | A::Retry
+            | A::RetryWith
+            | A::Cancel
+            | A::Fold
+            | A::MarkRange
+            | A::CopyId
+            | A::CloneRun
+    )
+}
+
+/// The view whose keys a scope has; `None`: every view's.
+fn view_of(scope: Scope) -> Option<View> {
+    match scope {
+        Scope::Anywhere => None,
+        Scope::Compose | Scope::Form | Scope::Text => Some(View::Compose),
+        Scope::Preview => Some(View::Preview),
+        Scope::Monitor | Scope::Logs => Some(View::Monitor),
+        Scope::Runs => Some(View::Runs),
+        Scope::Clusters => Some(View::Clusters),
+    }
+}
+
+/// Every command once for each view it belongs to; what counts in the view shown
+/// comes first, and only once.
+fn commands(model: &Model) -> Vec<Found> {
+    let here = model.scope().chain();
+    let (own, others): (Vec<&Entry>, Vec<&Entry>) =
+        TABLE.iter().filter(|e| is_command(e.action)).partition(|e| here.contains(&e.scope));
+    let mut all: Vec<Found> = Vec::new();
+    for entry in own.into_iter().chain(others) {
+        let place = view_of(entry.scope);
+        let elsewhere = place.filter(|view| *view != model.view);
+        let known = |f: &Found| {
+            let same_view = f.elsewhere == elsewhere || view_of(f.entry.scope).is_none();
+            f.entry.action == entry.action && same_view
+        };
+        if all.iter().any(known) {
+            continue;
+        }
+        let mut found = Found { entry, elsewhere, why_not: None };
+        if !found.leads_only() {
+            let view = elsewhere.unwrap_or(model.view);
+            found.why_not = update::enabled_in(model, view, entry.action).err();
+        }
+        all.push(found);
+    }
+    all
+}
+
+/// What the letters find, best first; usable actions before the others, and of
+/// equals those that count here.
 pub fn found(model: &Model, query: &str) -> Vec<Found> {
-    let commands = keymap::entries(model.scope()).filter(|e| is_command(e.action));
     let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, Found)> = commands
-        .filter_map(|entry| {
-            let by_name = pattern.score(Utf32Str::new(entry.name, &mut buffer), &mut matcher);
-            let by_doc = pattern.score(Utf32Str::new(entry.doc, &mut buffer), &mut matcher);
-            let score = by_name.map(|s| s * 2).max(by_doc)?;
-            Some((score, Found { entry, why_not: update::enabled(model, entry.action).err() }))
+    let mut scored: Vec<(u32, Found)> = commands(model)
+        .into_iter()
+        .filter_map(|found| {
+            let Entry { name, doc, .. } = found.entry;
+            let by_name = pattern.score(Utf32Str::new(name, &mut buffer), &mut matcher);
+            let by_doc = pattern.score(Utf32Str::new(doc, &mut buffer), &mut matcher);
+            Some((by_name.map(|s| s * 2).max(by_doc)?, found))
         })
         .collect();
     scored.sort_by_key(|(score, found)| (found.why_not.is_some(), std::cmp::Reverse(*score)));
@@ -62,16 +142,14 @@ pub fn found(model: &Model, query: &str) -> Vec<Found> {
 
 /// Answers a key; the palette was taken off the stack and goes back unless it
 /// was closed or an action chosen.
-pub fn on_key(model: &mut Model, mut palette: Palette, key: KeyEvent) -> Option<Action> {
+pub fn on_key(model: &mut Model, mut palette: Palette, key: KeyEvent) -> Option<Found> {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     let count = found(model, palette.query.text()).len();
     let last = count.saturating_sub(1);
     palette.selected = match key.code {
         KeyCode::Esc => return None,
         KeyCode::Enter => {
-            return found(model, palette.query.text())
-                .get(palette.selected)
-                .map(|f| f.entry.action);
+            return found(model, palette.query.text()).get(palette.selected).copied();
         }
         KeyCode::Backspace if palette.query.is_empty() => return None,
         KeyCode::Up => palette.selected.saturating_sub(1),
@@ -88,4 +166,27 @@ pub fn on_key(model: &mut Model, mut palette: Palette, key: KeyEvent) -> Option<
     };
     model.overlays.push(Overlay::Palette(palette));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::app::model::Settings;
+
+    #[test]
+    fn every_command_is_found_by_its_name_from_every_view() {
+        let mut model = Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24);
+        for view in View::ALL {
+            model.view = view;
+            for entry in TABLE.iter().filter(|e| is_command(e.action)) {
+                let all = found(&model, entry.name);
+                let same = all.iter().filter(|f| f.entry.action == entry.action);
+                assert!(same.clone().count() > 0, "{} from {view:?}", entry.name);
+                assert!(same.clone().filter(|f| f.elsewhere.is_none()).count() <= 1);
+                assert!(same.clone().all(|f| f.key(&model).is_some()), "{}", entry.name);
+            }
+        }
+    }
 }

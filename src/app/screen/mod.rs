@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::{effect::Effect, overlay::Overlay};
+use super::{effect::Effect, form::Target, overlay::Overlay};
+use crate::domain::tree::Pos;
 
 pub mod clusters;
 pub mod compose;
@@ -46,10 +47,11 @@ pub enum Step {
     Notice(String),
     /// Nothing of the screen's own to close: the shell goes one view back.
     Back,
-    /// Jump to a field of an entry in Compose (from a finding).
+    /// Go to a field in Compose, or to its place in the text when no form has it.
     FocusField {
-        entry: usize,
+        target: Target,
         field: Option<String>,
+        at: Option<Pos>,
     },
 }
 

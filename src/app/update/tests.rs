@@ -223,3 +223,54 @@ fn a_submission_asked_for_while_planning_asks_once_the_plan_is_there() {
     update(m, Msg::Planned { revision: 99, plan });
     assert!(asks(m), "the key is not lost");
 }
+
+/// Finds an action by its name in the palette and takes it.
+fn command(s: &mut Session, name: &str) {
+    s.keys(&format!(": '{name}' enter"));
+}
+
+#[test]
+fn the_palette_leads_to_the_view_an_action_belongs_to() {
+    let mut s = previewed();
+    s.keys("1");
+    command(&mut s, "clone run");
+    assert_eq!(s.model.view, View::Runs);
+    assert!(s.effects.contains(&Effect::ListRuns));
+    let (_, words) = s.model.notice.clone().unwrap();
+    assert_eq!(words, "clone run: choose a row, then press D");
+    s.keys("1");
+    command(&mut s, "retry all failed");
+    assert_eq!(s.model.view, View::Monitor);
+    let (_, words) = s.model.notice.clone().unwrap();
+    assert!(words.starts_with("no run is open"), "{words}");
+    s.keys("1");
+    command(&mut s, "submit");
+    assert_eq!(s.model.view, View::Preview);
+    assert!(asks(&s.model), "it asks, as ever");
+}
+
+#[test]
+fn the_palette_retries_what_failed_from_anywhere() {
+    let mut s = previewed();
+    let run = Box::new(sample::small());
+    s.msg(Msg::RunOpened { run, conducting: true });
+    s.keys("1");
+    command(&mut s, "retry all failed");
+    assert!(s.model.view == View::Monitor && asks(&s.model));
+}
+
+#[test]
+fn help_tells_every_action_and_every_key_once() {
+    use crate::app::overlay::help::{HelpLine, lines};
+    let s = previewed();
+    let mut told = Vec::new();
+    for line in lines(&s.model) {
+        if let HelpLine::Key(keys, ..) = line {
+            told.extend(keys.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        }
+    }
+    let before = told.len();
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), before, "{told:?}");
+}

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     app::msg::Msg,
     error::{Kind, Report},
-    yaml,
+    yaml::{self, SourceError},
 };
 
 /// Names shown of one folder.
@@ -24,10 +24,24 @@ fn at_home(path: &Path) -> PathBuf {
     }
 }
 
-pub(super) fn open(path: &Path) -> Result<Msg, Report> {
+/// The folder a file is in; the current one for a bare name.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Reads a batch file. `may_be_new`: one that is not there, in a folder that is,
+/// is still to be written.
+pub(super) fn open(path: &Path, may_be_new: bool) -> Result<Msg, Report> {
     let path = at_home(path);
-    let source = yaml::read_source(&path)
-        .map_err(|e| Report::new(Kind::Batch, e.to_string()).hint("choose a YAML or JSON file"))?;
+    let source = match yaml::read_source(&path) {
+        Err(SourceError::Missing { .. }) if may_be_new && folder(&path).is_dir() => {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            return Ok(Msg::FileNew { path });
+        }
+        source => source.map_err(|e| {
+            Report::new(Kind::Batch, e.to_string()).hint("choose a YAML or JSON file")
+        })?,
+    };
     let text = String::from_utf8(source.bytes).map_err(|_| {
         Report::new(Kind::Batch, format!("{}: the text is not UTF-8", path.display()))
             .hint("save it as UTF-8")
@@ -152,6 +166,16 @@ mod tests {
         let Msg::Folder { mut names, .. } = list(folder.path().into()) else { panic!() };
         names.sort();
         assert_eq!(names, [("a.yaml".to_owned(), false), ("sub".to_owned(), true)]);
-        assert!(open(folder.path()).is_err());
+        assert!(open(folder.path(), true).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_new_where_its_folder_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = folder.path().join("new.yaml");
+        assert!(matches!(open(&new, true), Ok(Msg::FileNew { path }) if path == new));
+        assert!(!new.exists(), "nothing is written before it is saved");
+        assert!(open(&new, false).is_err());
+        assert!(open(&folder.path().join("none/new.yaml"), true).is_err());
     }
 }

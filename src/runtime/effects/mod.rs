@@ -200,7 +200,9 @@ impl Perform for Effects {
                 });
             }
             Effect::Submit { plan } => self.submit(*plan),
-            Effect::OpenFile { path } => self.spawn_blocking(move || files::open(&path).map(Some)),
+            Effect::OpenFile { path, may_be_new } => {
+                self.spawn_blocking(move || files::open(&path, may_be_new).map(Some));
+            }
             Effect::Quickstart => {
                 self.tell(Msg::Cloned { name: "quickstart".into(), text: QUICKSTART.into() });
             }

@@ -62,7 +62,7 @@ impl Compose {
         let wrong: Vec<String> = self
             .planned
             .of_target(self.cursor)
-            .filter_map(|f| super::planned::field_of(&f.path).map(str::to_owned))
+            .filter_map(|f| form::field_of(&f.path).map(str::to_owned))
             .collect();
         self.form.rows = form::rows(
             self.cursor,
@@ -94,36 +94,48 @@ impl Compose {
         findings.sort_by_key(|f| f.severity);
         findings
             .into_iter()
-            .find_map(|f| super::planned::field_of(&f.path).map(str::to_owned))
+            .find_map(|f| form::field_of(&f.path).map(str::to_owned))
             .filter(|key| key != "jobs")
     }
 
-    /// Gives the form the keys, at a field or where it was.
-    pub(super) fn enter_form(&mut self, field: Option<&str>) {
+    /// Gives the form the keys, at a field or where it was. Whether it could go
+    /// there.
+    pub(super) fn enter_form(&mut self, field: Option<&str>) -> bool {
         if self.doc.editable().is_err() {
-            return;
+            return false;
         }
         self.focus = Focus::Form;
         self.pane = None;
         self.rebuild_form();
-        if let Some(field) = field {
-            let wanted = |rows: &[Row]| {
-                rows.iter().position(|row| match row {
-                    Row::Field(spec) | Row::Default(spec) => {
-                        spec.key == field || spec.aliases.contains(&field)
-                    }
-                    row => row.key() == Some(field),
-                })
-            };
-            if wanted(&self.form.rows).is_none() && !self.form.open {
-                self.form.open = true;
+        let found = field.is_none_or(|field| self.find_field(field));
+        self.load_field();
+        found
+    }
+
+    /// Puts the focus on a field, if need be behind the fold.
+    fn find_field(&mut self, field: &str) -> bool {
+        let place = |rows: &[Row]| {
+            rows.iter().position(|row| match row {
+                Row::Field(spec) | Row::Default(spec) => {
+                    spec.key == field || spec.aliases.contains(&field)
+                }
+                row => row.key() == Some(field),
+            })
+        };
+        let mut at = place(&self.form.rows);
+        if at.is_none() && !self.form.open {
+            self.form.open = true;
+            self.rebuild_form();
+            at = place(&self.form.rows);
+            if at.is_none() {
+                self.form.open = false;
                 self.rebuild_form();
             }
-            if let Some(at) = wanted(&self.form.rows) {
-                self.form.focus = at;
-            }
         }
-        self.load_field();
+        if let Some(at) = at {
+            self.form.focus = at;
+        }
+        at.is_some()
     }
 
     /// Takes the text of the focused field into the editor.

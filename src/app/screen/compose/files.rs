@@ -63,6 +63,7 @@ impl Compose {
     pub(super) fn file_saved(&mut self, path: PathBuf) -> Vec<Step> {
         let Some((saved, on_disk)) = self.saving.take() else { return Vec::new() };
         self.on_disk = Some(on_disk);
+        self.is_new = false;
         let renamed = self.path.as_ref() != Some(&path);
         let notice = Step::Notice(format!("saved {}", path.display()));
         self.path = Some(path);
@@ -96,7 +97,7 @@ impl Compose {
         if text.is_empty() {
             return Vec::new();
         }
-        let open = Effect::OpenFile { path: PathBuf::from(text) };
+        let open = Effect::OpenFile { path: PathBuf::from(text), may_be_new: false };
         let lost = self.would_lose();
         if lost.is_empty() {
             return vec![Step::Do(open)];
@@ -134,6 +135,18 @@ impl Compose {
         steps
     }
 
+    /// An empty batch that will be saved under a name nothing has yet.
+    pub(super) fn new_file(&mut self, path: PathBuf, cx: &Context<'_>) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.forget_draft().into_iter().collect();
+        let words = format!("new file: ^S makes {}", path.display());
+        self.replace("", Some(path), None);
+        self.is_new = true;
+        steps.push(self.plan(false));
+        steps.push(Step::Notice(words));
+        self.keep_in_sight(cx);
+        steps
+    }
+
     /// A batch that came without a file: cloned from a run, or the quickstart.
     /// Whether what was there may go was asked before.
     pub(super) fn cloned(&mut self, name: String, text: &str, cx: &Context<'_>) -> Vec<Step> {
@@ -153,6 +166,7 @@ impl Compose {
         self.came = String::new();
         self.draft_id = None;
         self.on_disk = None;
+        self.is_new = false;
         self.saving = None;
         self.marks.clear();
         self.unwritten.clear();

@@ -257,8 +257,11 @@ impl Compose {
             index += 1;
             gone.binary_search(&(index - 1)).is_err()
         });
-        self.planned.forget_places();
-        self.unwritten.clear();
+        self.unwritten.retain(|(target, _), _| match target {
+            Target::Entry(i) => gone.binary_search(i).is_err(),
+            Target::Batch => true,
+        });
+        self.remap(|i| i - gone.partition_point(|g| *g < i));
         if let Target::Entry(i) = self.cursor {
             let before = gone.iter().filter(|g| **g < i).count();
             let at = if gone.len() == 1 { first } else { i - before };

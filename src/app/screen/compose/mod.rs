@@ -41,7 +41,7 @@ use crate::{
         msg::{Draft, Msg},
         overlay::PromptPurpose,
     },
-    domain::{plan::Plan, site::ClusterKind},
+    domain::{plan::Plan, site::ClusterKind, tree::Pos},
 };
 use document::Document;
 use layout::Layout;
@@ -83,6 +83,8 @@ pub struct Compose {
     /// Text as it came from a run or the quickstart, which can be had again.
     came: String,
     pub unsaved: bool,
+    /// Nothing is at `path` yet: saving makes the file.
+    pub is_new: bool,
     pub focus: Focus,
     pub cursor: Target,
     /// First row of the table shown.
@@ -193,13 +195,7 @@ impl Compose {
             }
             Action::Preview => {
                 self.leave_field();
-                if let Some((target, key)) = self.unwritten.keys().next().cloned() {
-                    self.cursor = target;
-                    self.enter_form(Some(&key));
-                    vec![Step::Notice("this field cannot be read yet; mend or empty it".into())]
-                } else {
-                    vec![Step::Go(View::Preview)]
-                }
+                self.unreadable_first().unwrap_or_else(|| vec![Step::Go(View::Preview)])
             }
             _ => match self.focus {
                 Focus::Drafts => self.drafts_action(action, cx),
@@ -239,6 +235,11 @@ impl Compose {
                 }
                 if entry { Ok(()) } else { Err("no job is chosen") }
             }
+            Action::NextFailed
+                if self.planned.findings.is_empty() && self.doc.error().is_none() =>
+            {
+                Err("nothing is wrong")
+            }
             Action::Undo if !self.doc.can_undo() => Err("nothing to undo"),
             Action::Redo if !self.doc.can_redo() => Err("nothing to redo"),
             Action::Mark | Action::MarkAll if self.doc.is_empty() => Err("there is no job to mark"),
@@ -274,6 +275,7 @@ impl Compose {
         self.learn(cx);
         match msg {
             Msg::FileOpened { path, text } => self.opened(path, &text, cx),
+            Msg::FileNew { path } => self.new_file(path, cx),
             Msg::FileSaved { path } => self.file_saved(path),
             Msg::FileDiffers { path, new } => self.file_differs(path, new),
             Msg::Cloned { name, text } => self.cloned(name, &text, cx),
@@ -302,24 +304,32 @@ impl Compose {
         }
     }
 
-    /// From a finding in Preview: go to that entry and field.
-    pub fn focus_field(&mut self, entry: usize, field: Option<&str>) {
+    /// From a finding in Preview: go to that field, or to its place in the text
+    /// when no form has the field.
+    pub fn focus_field(&mut self, target: Target, field: Option<&str>, at: Option<Pos>) {
         if self.doc.editable().is_err() {
-            self.open_pane();
-            return;
+            return self.open_pane_at(at);
         }
         self.set_filter("");
-        self.cursor = if self.doc.is_empty() {
-            Target::Batch
-        } else {
-            Target::Entry(entry.min(self.doc.len() - 1))
+        self.cursor = match target {
+            Target::Entry(i) if i < self.doc.len() => target,
+            _ => Target::Batch,
         };
-        let field = field.map(|path| {
-            let behind = path.rfind("].").map_or(path, |at| path.get(at + 2..).unwrap_or(path));
-            behind.split(['.', '[']).next().unwrap_or(behind).to_owned()
-        });
         self.pane = None;
-        self.enter_form(field.as_deref());
+        if !self.enter_form(field) && at.is_some() {
+            self.open_pane_at(at);
+        }
+    }
+
+    /// Goes to a field whose text is not in the batch, if there is one: the batch
+    /// is not what was typed.
+    pub fn unreadable_first(&mut self) -> Option<Vec<Step>> {
+        let (target, key) = self.unwritten.keys().next().cloned()?;
+        self.cursor = target;
+        self.set_filter("");
+        self.enter_form(Some(&key));
+        let words = "this field cannot be read yet; mend or empty it";
+        Some(vec![Step::Go(View::Compose), Step::Notice(words.into())])
     }
 
     /// What leaving now would lose or leave undone, a line each, for the quit box.
@@ -425,13 +435,13 @@ impl Compose {
     }
 
     fn undo(&mut self, cx: &Context<'_>) -> Vec<Step> {
-        let entry = self.doc.undo();
-        self.after_undo(entry, cx)
+        let done = self.keeping_unwritten(|compose| compose.doc.undo());
+        self.after_undo(done, cx)
     }
 
     fn redo(&mut self, cx: &Context<'_>) -> Vec<Step> {
-        let entry = self.doc.redo();
-        self.after_undo(entry, cx)
+        let done = self.keeping_unwritten(|compose| compose.doc.redo());
+        self.after_undo(done, cx)
     }
 
     fn after_undo(&mut self, done: Option<document::Undone>, cx: &Context<'_>) -> Vec<Step> {
@@ -446,7 +456,6 @@ impl Compose {
             self.planned.forget_places();
             self.planned.entries.resize(self.doc.len(), None);
         }
-        self.unwritten.clear();
         self.refilter();
         self.clamp();
         self.rebuild_form();

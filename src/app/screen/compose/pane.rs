@@ -54,6 +54,14 @@ impl Compose {
         self.focus = Focus::Yaml;
     }
 
+    /// Opens the pane with the cursor at a place of the text, where one is known.
+    pub(super) fn open_pane_at(&mut self, at: Option<Pos>) {
+        self.open_pane();
+        if let (Some(pane), Some(at)) = (&mut self.pane, at) {
+            go_to(&mut pane.editor, at);
+        }
+    }
+
     /// The text has changed behind the pane's back.
     pub(super) fn reload_pane(&mut self, at: usize, cx: &Context<'_>) {
         if let Some(pane) = &mut self.pane {
@@ -197,7 +205,7 @@ impl Compose {
         let Some(pane) = &self.pane else { return Vec::new() };
         let now = pane.editor.text();
         let splice = difference(self.doc.text(), &now);
-        self.doc.edit_text(splice, group);
+        self.keeping_unwritten(|compose| compose.doc.edit_text(splice, group));
         if self.doc.error().is_none() && self.planned.entries.len() != self.doc.len() {
             self.planned.entries.resize(self.doc.len(), None);
             self.planned.forget_places();
@@ -205,7 +213,6 @@ impl Compose {
             self.refilter();
             self.clamp();
         }
-        self.unwritten.clear();
         self.changed(cx)
     }
 

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use crate::{
-    app::form::Target,
+    app::form::{Target, field_of},
     domain::{
         finding::Finding,
         plan::{EntrySummary, Plan, Totals},
-        tree::{FieldPath, Step},
     },
 };
 
@@ -81,34 +80,5 @@ impl Planned {
     /// Entries came, went or moved: findings are of other places now.
     pub fn forget_places(&mut self) {
         self.by_entry.clear();
-    }
-}
-
-/// The field a path leads to: behind the entry's index, or of the head.
-pub fn field_of(path: &FieldPath) -> Option<&str> {
-    let steps = &path.0;
-    let behind = steps.iter().position(|s| matches!(s, Step::Index(_))).map_or(0, |i| i + 1);
-    match (steps.get(behind), steps.get(behind + 1)) {
-        // A default is a field of its own in the batch's form.
-        (Some(Step::Key(head)), Some(Step::Key(key))) if head == "defaults" && behind == 0 => {
-            Some(key)
-        }
-        (Some(Step::Key(key)), _) => Some(key),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_field_of_a_path() {
-        let root = FieldPath::root();
-        assert_eq!(field_of(&root.key("jobs").index(3).key("env").key("A")), Some("env"));
-        assert_eq!(field_of(&root.index(3).key("gpus")), Some("gpus"));
-        assert_eq!(field_of(&root.key("max_concurrent")), Some("max_concurrent"));
-        assert_eq!(field_of(&root.key("defaults").key("image")), Some("image"));
-        assert_eq!(field_of(&root.key("jobs").index(3)), None);
     }
 }

@@ -78,7 +78,9 @@ impl Compose {
                 let wrong = self.first_wrong_field();
                 self.enter_form(wrong.as_deref());
             }
-            Action::Right => self.enter_form(None),
+            Action::Right => {
+                self.enter_form(None);
+            }
             Action::NextPane if self.doc.editable().is_ok() => {
                 self.enter_form(None);
                 self.first_field();
@@ -109,6 +111,10 @@ impl Compose {
                 }
             }
             Action::NewJob => self.ask_type(),
+            Action::NextFailed => {
+                self.open_pane();
+                return self.pane_action(action, cx);
+            }
             Action::DuplicateJob => return self.duplicate(cx),
             Action::DeleteJob => return self.delete(cx),
             Action::MoveJobDown => return self.swap(1, cx),

@@ -224,7 +224,7 @@ fn rows_come_go_and_move() {
 fn marked_jobs_change_together() {
     let mut s = Session::with(THREE, 120, 32);
     s.keys("a e");
-    s.model.compose.focus_field(0, Some("gpus"));
+    s.model.compose.focus_field(Target::Entry(0), Some("gpus"), None);
     s.keys("ctrl-u '3'");
     for i in 0..3 {
         assert_eq!(s.compose().doc.scalar(i, "gpus"), Some("3"), "{}", s.text());
@@ -349,7 +349,7 @@ fn a_filter_narrows_the_table_and_the_cursor_follows() {
 #[test]
 fn a_text_that_says_nothing_yet_is_kept() {
     let mut s = Session::with(THREE, 120, 32);
-    s.model.compose.focus_field(0, Some("options"));
+    s.model.compose.focus_field(Target::Entry(0), Some("options"), None);
     s.keys("'[1'");
     assert!(s.compose().form.trouble.is_some());
     assert!(s.compose().doc.field(Some(0), "options").is_none());
@@ -357,7 +357,7 @@ fn a_text_that_says_nothing_yet_is_kept() {
     assert!(!s.compose().would_lose().is_empty());
     s.keys("p");
     assert_eq!(s.model.view, View::Compose, "it would preview something else");
-    s.model.compose.focus_field(0, Some("options"));
+    s.model.compose.focus_field(Target::Entry(0), Some("options"), None);
     assert_eq!(s.compose().form.editor.text(), "[1");
     s.keys("']'");
     assert!(s.compose().doc.field(Some(0), "options").is_some());
@@ -389,4 +389,97 @@ fn names_of_copies() {
     assert_eq!(jobs::next_name("run-09", &taken(&["run-09"])), "run-10");
     assert_eq!(jobs::next_name("eval", &taken(&["eval"])), "eval-copy");
     assert_eq!(jobs::next_name("eval", &taken(&["eval", "eval-copy"])), "eval-copy2");
+}
+
+#[test]
+fn a_finding_of_the_batch_leads_to_its_setting_or_its_line() {
+    let text = "max_concurrent: none\ndefaults:\n  gpus: two\njobs:\n  - command: x\n";
+    let mut s = Session::with(text, 120, 32);
+    let findings = |s: &Session| s.model.preview.plan.as_ref().unwrap().findings.clone();
+    for key in ["max_concurrent", "gpus"] {
+        s.keys("2 g");
+        let at = findings(&s)
+            .iter()
+            .position(|f| f.entry.is_none() && f.path.to_string().ends_with(key));
+        s.model.preview.findings.at = at.unwrap_or_else(|| panic!("{key}: {:?}", findings(&s)));
+        s.keys("enter");
+        assert_eq!((s.model.view, s.compose().focus), (View::Compose, Focus::Form), "{key}");
+        assert_eq!(s.compose().form.target, Target::Batch);
+        assert_eq!(s.compose().focused_row().and_then(Row::key), Some(key));
+        s.keys("esc");
+    }
+    let mut s = Session::with("name: a\n\njobs: 7\n", 120, 32);
+    s.keys("2 g enter");
+    assert_eq!((s.model.view, s.compose().focus), (View::Compose, Focus::Yaml));
+    assert_eq!(s.compose().pane.as_ref().unwrap().editor.cursor().0, 2);
+}
+
+#[test]
+fn a_new_file_is_made_by_saving() {
+    let mut s = Session::new(80, 24);
+    s.msg(Msg::FileNew { path: "work/new.yaml".into() });
+    assert!(s.compose().is_new && !s.compose().unsaved);
+    assert_eq!(s.compose().title(), "new");
+    assert!(s.model.notice.as_ref().unwrap().1.starts_with("new file"));
+    s.keys("n enter esc ctrl-s");
+    let saved = s.effects.iter().find_map(|e| match e {
+        Effect::SaveFile { path, known, .. } => Some((path.clone(), known.clone())),
+        _ => None,
+    });
+    assert_eq!(saved, Some(("work/new.yaml".into(), None)), "and not over another's");
+    s.msg(Msg::FileSaved { path: "work/new.yaml".into() });
+    assert!(!s.compose().is_new && !s.compose().unsaved);
+}
+
+const HALF: &str = "jobs:\n  - {name: a, command: x}\n  - {name: b, command: y}\n";
+
+/// The half-typed sweep of `b`, typed and left by Esc.
+fn half_typed() -> Session {
+    let mut s = Session::with(HALF, 120, 32);
+    s.model.compose.focus_field(Target::Entry(1), Some("sweep"), None);
+    s.keys("'lr 1, 2' enter 'seed' esc");
+    s
+}
+
+fn sweep_shown(s: &mut Session, entry: usize) -> String {
+    s.model.compose.focus_field(Target::Entry(entry), Some("sweep"), None);
+    let text = s.compose().form.editor.text();
+    s.keys("esc");
+    text
+}
+
+#[test]
+fn half_typed_text_outlives_everything_but_its_own_field() {
+    let typed = "lr 1, 2\nseed";
+    let mut s = half_typed();
+    assert_eq!(sweep_shown(&mut s, 1), typed, "Esc");
+    s.keys("g j D");
+    assert_eq!(sweep_shown(&mut s, 2), typed, "a copy of another job");
+    s.keys("u");
+    assert_eq!(sweep_shown(&mut s, 1), typed, "and that undone");
+    s.keys("g j x");
+    assert_eq!(sweep_shown(&mut s, 0), typed, "another job deleted");
+    s.keys("u E ctrl-home '# note' enter esc");
+    assert_eq!(sweep_shown(&mut s, 1), typed, "the text edited elsewhere");
+    s.keys("E");
+    let text = s.text().replace("[1, 2]", "[1, 2, 3]");
+    assert_ne!(text, s.text());
+    s.keys("ctrl-home");
+    while !s.compose().pane.as_ref().unwrap().editor.text().is_empty() {
+        s.keys("delete");
+    }
+    s.msg(Msg::Paste(text));
+    s.keys("esc");
+    assert!(!sweep_shown(&mut s, 1).contains("seed"), "written anew as YAML");
+}
+
+#[test]
+fn nothing_is_submitted_while_a_field_cannot_be_read() {
+    let mut s = half_typed();
+    s.keys("2 S");
+    assert!(s.model.overlays.is_empty(), "no box");
+    assert_eq!((s.model.view, s.compose().focus), (View::Compose, Focus::Form));
+    assert_eq!(s.compose().focused_row().and_then(Row::key), Some("sweep"));
+    s.keys("' 7' esc 2 S");
+    assert_eq!(s.model.overlays.len(), 1);
 }

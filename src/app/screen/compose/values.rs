@@ -1,7 +1,13 @@
 //! Values of the fields of a form: read from the document, chosen from what is
 //! known, written back.
 
-use super::{Compose, document::edit::EditError};
+use super::{
+    Compose,
+    document::{
+        edit::EditError,
+        emit::{self, Style},
+    },
+};
 use crate::{
     app::{
         form::{
@@ -65,6 +71,47 @@ impl Compose {
             return text.clone();
         }
         self.field_node(target, row).map_or_else(String::new, |n| value::show(row.kind(), &n))
+    }
+
+    /// Changes the document. Texts that say nothing yet stay with their fields,
+    /// unless the change was about those.
+    pub(super) fn keeping_unwritten<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> T {
+        let name = |compose: &Self, target| match target {
+            Target::Entry(i) => compose.entry_name(i).map(str::to_owned),
+            Target::Batch => None,
+        };
+        let written = |compose: &Self, target, key: &str| {
+            let node = match target {
+                Target::Entry(i) => compose.doc.field(Some(i), key),
+                Target::Batch => compose.doc.field(None, key).or(compose.doc.default_of(key)),
+            };
+            node.map(|node| emit::inline(&node, Style::Flow))
+        };
+        let before: Vec<_> = std::mem::take(&mut self.unwritten)
+            .into_iter()
+            .map(|((target, key), text)| {
+                let (name, value) = (name(self, target), written(self, target, &key));
+                (target, key, text, name, value)
+            })
+            .collect();
+        let count = self.doc.len();
+        let done = change(self);
+        for (target, key, text, was_called, value) in before {
+            let target = match target {
+                Target::Entry(i) if name(self, target) != was_called => {
+                    let called = |i: &usize| self.entry_name(*i) == was_called.as_deref();
+                    let moved = (0..self.doc.len()).find(called);
+                    moved.or((self.doc.len() == count).then_some(i)).map(Target::Entry)
+                }
+                target => Some(target),
+            };
+            if let Some(target) = target
+                && written(self, target, &key) == value
+            {
+                self.unwritten.insert((target, key), text);
+            }
+        }
+        done
     }
 
     /// What an empty field inherits from the defaults.

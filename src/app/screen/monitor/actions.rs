@@ -14,6 +14,24 @@ use crate::{
     domain::ids::JobIx,
 };
 
+/// Actions that only the log pane knows.
+fn is_of_log(action: Action) -> bool {
+    use Action as A;
+    matches!(
+        action,
+        A::Follow
+            | A::Wrap
+            | A::SwitchStream
+            | A::Search
+            | A::NextMatch
+            | A::NextError
+            | A::OnlyMatches
+            | A::PreviousMatch
+            | A::PreviousAttempt
+            | A::NextAttempt
+    )
+}
+
 impl Monitor {
     /// Answers an action of this scope or a movement. `Back` with nothing of its
     /// own to close is answered with [`Step::Back`].
@@ -21,6 +39,10 @@ impl Monitor {
         let Some(opened) = self.opened.as_deref_mut() else {
             return if action == Action::Back { vec![Step::Back] } else { Vec::new() };
         };
+        if is_of_log(action) && matches!(opened.pane, Pane::Log(_)) {
+            // From the palette, while the table has the keys.
+            opened.in_pane = true;
+        }
         if opened.in_pane
             && let Some(steps) = self.in_pane(action, cx)
         {
@@ -61,18 +83,7 @@ impl Monitor {
             Action::SendHeld if opened.sendable() == 0 => Err("nothing is left to send"),
             Action::StopSending if opened.unsent() == 0 => Err("every job was sent"),
             Action::CopyId if opened.current().is_none() => Err("a group has no id"),
-            Action::Follow
-            | Action::Wrap
-            | Action::SwitchStream
-            | Action::Search
-            | Action::NextMatch
-            | Action::NextError
-            | Action::OnlyMatches
-            | Action::PreviousMatch
-            | Action::PreviousAttempt
-            | Action::NextAttempt
-                if !matches!(opened.pane, Pane::Log(_)) =>
-            {
+            action if is_of_log(action) && !matches!(opened.pane, Pane::Log(_)) => {
                 Err("open the log first: press l")
             }
             _ => Ok(()),
@@ -198,7 +209,9 @@ impl Monitor {
                 let jobs = opened.targets();
                 return match ask::retry(&opened.run, jobs.clone(), Vec::new(), false, cx.settings) {
                     Ok(_) => {
-                        opened.input = Input::Retry(RetryForm::new(&opened.run, jobs));
+                        let left = opened.left_retry.take().filter(|form| form.jobs == jobs);
+                        let form = left.unwrap_or_else(|| RetryForm::new(&opened.run, jobs));
+                        opened.input = Input::Retry(form);
                         Vec::new()
                     }
                     Err(why) => vec![Step::Notice(why.into())],

@@ -136,12 +136,16 @@ impl Monitor {
             },
             Input::Retry(form) => match form.on_key(key) {
                 retry::Answer::Open => {}
-                retry::Answer::Close => opened.input = Input::None,
+                retry::Answer::Close => {
+                    opened.left_retry = Some(form.clone());
+                    opened.input = Input::None;
+                }
                 retry::Answer::Ask(changes) => {
                     let (jobs, current) = (form.jobs.clone(), form.current_code);
                     return Some(
                         match ask::retry(&opened.run, jobs, changes, current, cx.settings) {
                             Ok(confirm) => {
+                                opened.left_retry = Some(form.clone());
                                 opened.input = Input::None;
                                 vec![Step::Push(crate::app::overlay::Overlay::Confirm(confirm))]
                             }

@@ -62,6 +62,8 @@ pub struct Opened {
     pub(super) last_mark: Option<RowKey>,
     pub(super) filter_text: String,
     pub(super) input: Input,
+    /// The form for a retry as it was left; opened again for the same jobs.
+    pub(super) left_retry: Option<RetryForm>,
     pub(super) pane: Pane,
     /// The pane has the keys.
     pub(super) in_pane: bool,
@@ -83,6 +85,7 @@ impl Opened {
             last_mark: None,
             filter_text: String::new(),
             input: Input::None,
+            left_retry: None,
             pane: Pane::Closed,
             in_pane: false,
             zoomed: false,

@@ -14,6 +14,7 @@ use super::{Context, Step};
 use crate::{
     app::{
         effect::Effect,
+        form::{Target, field_of},
         keymap::{Action, Scope},
         line::Line,
         list::Cursor,
@@ -425,28 +426,16 @@ impl Preview {
     fn activate(&mut self) -> Vec<Step> {
         let Some(plan) = &self.plan else { return Vec::new() };
         match self.pane {
-            Pane::Findings => {
-                let Some(finding) = plan.findings.get(self.findings.at) else { return Vec::new() };
-                let field = finding.path.0.iter().rev().find_map(|step| match step {
-                    crate::domain::tree::Step::Key(key) => Some(key.clone()),
-                    crate::domain::tree::Step::Index(_) => None,
-                });
-                match finding.entry {
-                    Some(entry) => {
-                        let path: Vec<_> = finding.path.0.iter().skip(2).collect();
-                        // The field itself, not a key inside of it: `env`, not `env.SEED`.
-                        let field = path
-                            .iter()
-                            .find_map(|step| match step {
-                                crate::domain::tree::Step::Key(key) => Some(key.clone()),
-                                crate::domain::tree::Step::Index(_) => None,
-                            })
-                            .or(field);
-                        vec![Step::FocusField { entry, field }]
-                    }
-                    None => vec![Step::Go(super::View::Compose)],
+            Pane::Findings => match plan.findings.get(self.findings.at) {
+                Some(finding) => {
+                    // The field itself, not a key inside of it: `env`, not `env.SEED`.
+                    let field = field_of(&finding.path).map(str::to_owned);
+                    let target = finding.entry.map_or(Target::Batch, Target::Entry);
+                    let at = finding.span.map(|span| span.start);
+                    vec![Step::FocusField { target, field, at }]
                 }
-            }
+                None => Vec::new(),
+            },
             Pane::Jobs => {
                 self.pane = Pane::Values;
                 self.values = Cursor::default();
@@ -454,7 +443,8 @@ impl Preview {
             }
             Pane::Values => match self.job(self.jobs.at) {
                 Some((_, job)) => {
-                    vec![Step::FocusField { entry: job.spec.entry as usize, field: None }]
+                    let target = Target::Entry(job.spec.entry as usize);
+                    vec![Step::FocusField { target, field: None, at: None }]
                 }
                 None => Vec::new(),
             },

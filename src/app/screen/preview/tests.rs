@@ -76,6 +76,10 @@ fn large_batches_want_their_number_typed() {
     assert_eq!(asked(&mut shown(plan(65))).unwrap().must_type.as_deref(), Some("65"));
 }
 
+fn to_field(target: Target, field: &str) -> Step {
+    Step::FocusField { target, field: Some(field.into()), at: None }
+}
+
 #[test]
 fn errors_and_old_plans_are_not_submitted() {
     let mut faulty = plan(3);
@@ -85,7 +89,7 @@ fn errors_and_old_plans_are_not_submitted() {
     assert!(asked(&mut view).is_none());
     assert_eq!(view.pane, Pane::Findings);
     let steps = with(&Settings::default(), |cx| view.on_action(Action::Activate, cx));
-    assert_eq!(steps, [Step::FocusField { entry: 4, field: Some("env".into()) }]);
+    assert_eq!(steps, [to_field(Target::Entry(4), "env")]);
 
     let mut view = shown(plan(3));
     view.on_asked(2);

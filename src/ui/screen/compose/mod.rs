@@ -16,9 +16,9 @@ use ratatui::{
 
 use crate::{
     app::{
-        form::{Target, picker::Picker},
+        form::{Target, field_of, picker::Picker},
         model::Model,
-        screen::compose::{Compose, Focus, layout::Area, planned::field_of},
+        screen::compose::{Compose, Focus, layout::Area},
     },
     domain::finding::{Finding, Severity},
     ui::{
@@ -132,6 +132,9 @@ fn head(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: &Theme) {
     let mut left = vec![Span::styled(compose.title(), theme.strong)];
     if compose.unsaved {
         left.push(Span::styled(" ● unsaved", theme.warning));
+    }
+    if compose.is_new {
+        left.push(Span::styled("  new file", theme.accent));
     }
     let room = Rect { width: inner.width.saturating_sub(width + 2), ..inner };
     if let Some(path) = &compose.path {

@@ -6,6 +6,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use crate::{
     app::{
+        form::Target,
         msg::{Draft, Msg},
         screen::compose::{document::Document, tests::Session},
     },
@@ -63,7 +64,7 @@ fn a_form() {
 #[test]
 fn a_sweep() {
     snap("sweep", BATCH, |s| {
-        s.model.compose.focus_field(3, Some("sweep"));
+        s.model.compose.focus_field(Target::Entry(3), Some("sweep"), None);
         s.keys("enter 'dropout 0.1, 0.2'");
     });
 }
@@ -71,7 +72,7 @@ fn a_sweep() {
 #[test]
 fn a_pick_list() {
     snap("pick-list", BATCH, |s| {
-        s.model.compose.focus_field(4, Some("cluster"));
+        s.model.compose.focus_field(Target::Entry(4), Some("cluster"), None);
         s.keys("enter");
     });
 }
@@ -86,7 +87,7 @@ fn marks_and_a_change_for_all_of_them() {
     snap("marks", BATCH, |s| s.keys("g j space space"));
     snap("marks-form", BATCH, |s| {
         s.keys("g j space space");
-        s.model.compose.focus_field(2, Some("time_limit"));
+        s.model.compose.focus_field(Target::Entry(2), Some("time_limit"), None);
         s.keys("'90'");
     });
 }

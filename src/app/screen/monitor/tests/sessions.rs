@@ -425,3 +425,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn changes_typed_for_a_retry_are_there_again_after_esc() {
+    let mut m = small();
+    press(&mut m, "n e");
+    type_in(&mut m, "memory=7");
+    press(&mut m, "esc e");
+    let Input::Retry(form) = opened(&m).input() else { panic!() };
+    assert_eq!(form.line.text(), "memory=7");
+    press(&mut m, "esc n e");
+    let Input::Retry(form) = opened(&m).input() else { panic!() };
+    assert_eq!(form.line.text(), "", "not for another job");
+}
