@@ -65,11 +65,9 @@ fn draft_of(path: &Path) -> PathBuf {
     path.with_extension(format!("{}-{number}.tmp", std::process::id()))
 }
 
-/// Replaces a small JSON file so that readers see the old or the new one.
-///
-/// # Errors
-/// What the disk says.
-pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+/// Puts a file in the place of another, if any: readers see the old one or the whole
+/// new one.
+fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let draft = draft_of(path);
     let written = OpenOptions::new()
         .write(true)
@@ -77,12 +75,20 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&draft)
-        .and_then(|mut file| file.write_all(&serde_json::to_vec(value)?))
+        .and_then(|mut file| fill(&mut file))
         .and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }
     written
+}
+
+/// Replaces a small JSON file so that readers see the old or the new one.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    replace(path, |file| file.write_all(&serde_json::to_vec(value)?))
 }
 
 /// Overwrites a small JSON file in place: it needs no room on the disk once it was
@@ -103,22 +109,10 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
 
 /// A file that is there whole, and synced, or not at all.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = draft_of(path);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&draft);
-        return written;
-    }
+    replace(path, |file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    })?;
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),

@@ -91,9 +91,7 @@ async fn a_job_the_cluster_forgets_is_lost_only_after_a_second_look() {
     let engine = bench.engine();
     let approved = approve("r", jobs(2, "a", "true"), |_| {});
     let mut handle = engine.start(approved, Options::conduct(Until::Settled)).await.unwrap();
-    while handle.run.count(Status::Running) < 2 {
-        handle.next().await.unwrap();
-    }
+    until_running(&mut handle, 2).await;
     let key = handle.run.key(JobIx(0), 1);
     let kept = fake.lock().jobs.remove(&key).unwrap();
     while handle.run.jobs[0].attempts[0].absent_looks == 0 {
@@ -122,9 +120,7 @@ async fn a_failed_poll_changes_no_job() {
     let engine = bench.engine();
     let approved = approve("r", jobs(2, "a", "true"), |_| {});
     let mut handle = engine.start(approved, Options::conduct(Until::Settled)).await.unwrap();
-    while handle.run.count(Status::Running) < 2 {
-        handle.next().await.unwrap();
-    }
+    until_running(&mut handle, 2).await;
     fake.lock().down = true;
     let polls = fake.lock().polls;
     let id = ClusterId::new("a");

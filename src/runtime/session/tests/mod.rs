@@ -108,6 +108,16 @@ pub(crate) async fn end(handle: &mut RunHandle) -> Finish {
         .expect("it does not end")
 }
 
+/// Waits until so many jobs run.
+pub(crate) async fn until_running(handle: &mut RunHandle, count: usize) {
+    let running = async {
+        while handle.run.count(Status::Running) < count {
+            handle.next().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_hours(48), running).await.expect("they never all run");
+}
+
 pub(crate) async fn settle(engine: &Engine, approved: Approved) -> Run {
     let mut handle = engine.start(approved, Options::conduct(Until::Settled)).await.unwrap();
     end(&mut handle).await;
@@ -198,9 +208,7 @@ async fn cancelling_stops_what_runs_and_what_waits() {
     list.push(after(job("last", "a", "true"), &[0]));
     let approved = approve("r", list, |_| {});
     let mut handle = engine.start(approved, Options::conduct(Until::Settled)).await.unwrap();
-    while handle.run.count(Status::Running) < 4 {
-        handle.next().await.unwrap();
-    }
+    until_running(&mut handle, 4).await;
     let all = (0..5).map(JobIx).collect();
     let done = handle.commands.ask(Command::Cancel { jobs: all }).await.unwrap();
     assert!(done.message.contains("4 jobs; 1 not sent yet"), "{}", done.message);

@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// A new attempt at these jobs, with these fields changed.
+fn retry(jobs: &[u32], changes: &[(&str, &str)]) -> Command {
+    Command::Retry {
+        jobs: jobs.iter().copied().map(JobIx).collect(),
+        changes: changes.iter().map(|(field, value)| ((*field).into(), (*value).into())).collect(),
+        code: crate::runtime::handle::Code::Original,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn dependents_wait_and_are_given_up_and_revived() {
     let fake = Fake::new("a", |_| {});
@@ -24,11 +33,7 @@ async fn dependents_wait_and_are_given_up_and_revived() {
     assert_eq!(run.jobs[2].reason.as_deref(), Some("two was not submitted"));
 
     let mut handle = engine.open(&run.id, Options::conduct(Until::Told)).await.unwrap();
-    let retry = Command::Retry {
-        jobs: vec![JobIx(0)],
-        changes: vec![("command".into(), "true".into())],
-        code: crate::runtime::handle::Code::Original,
-    };
+    let retry = retry(&[0], &[("command", "true")]);
     handle.commands.ask(retry).await.unwrap();
     handle.commands.send(Command::Until(Until::Settled));
     end(&mut handle).await;
@@ -115,11 +120,7 @@ async fn a_held_run_still_retries_what_a_person_asks_for() {
     let run = settle(&engine, approved).await;
     assert_eq!(run.count(Status::Failed), 2);
     let mut handle = engine.open(&run.id, Options::look()).await.unwrap();
-    let retry = Command::Retry {
-        jobs: vec![JobIx(0)],
-        changes: vec![("command".into(), "true".into())],
-        code: crate::runtime::handle::Code::Original,
-    };
+    let retry = retry(&[0], &[("command", "true")]);
     handle.commands.ask(retry).await.unwrap();
     handle.commands.send(Command::Until(Until::Settled));
     end(&mut handle).await;
@@ -173,9 +174,7 @@ async fn stopping_leaves_the_rest_retryable() {
     let engine = bench.engine();
     let approved = approve("r", jobs(9, "a", "run"), |head| head.max_concurrent = Some(2));
     let mut handle = engine.start(approved, Options::conduct(Until::Told)).await.unwrap();
-    while handle.run.count(Status::Running) < 2 {
-        handle.next().await.unwrap();
-    }
+    until_running(&mut handle, 2).await;
     handle.commands.ask(Command::StopSending).await.unwrap();
     while handle.run.count(Status::NotSubmitted) < 7 {
         handle.next().await.unwrap();
@@ -195,11 +194,7 @@ async fn a_change_that_is_not_possible_is_refused_whole() {
     let engine = bench.engine();
     let run = settle(&engine, approve("r", jobs(2, "a", "false"), |_| {})).await;
     let handle = engine.open(&run.id, Options::look()).await.unwrap();
-    let retry = Command::Retry {
-        jobs: vec![JobIx(0), JobIx(1)],
-        changes: vec![("gpus".into(), "many".into()), ("memry".into(), "1G".into())],
-        code: crate::runtime::handle::Code::Original,
-    };
+    let retry = retry(&[0, 1], &[("gpus", "many"), ("memry", "1G")]);
     let refused = handle.commands.ask(retry).await.unwrap_err();
     assert!(refused.message.contains("gpus") && refused.message.contains("memry"), "{refused}");
     assert!(refused.hints.iter().any(|h| h.contains("memory")), "{refused}");
@@ -227,11 +222,7 @@ async fn a_changed_job_passes_the_checks_of_a_plan_or_nothing_is_recorded() {
         ("project", "visoin", "project: the project `visoin` is not among those"),
         ("command", "", "command: there is no command"),
     ] {
-        let retry = Command::Retry {
-            jobs: vec![JobIx(0), JobIx(1)],
-            changes: vec![(field.into(), value.into())],
-            code: crate::runtime::handle::Code::Original,
-        };
+        let retry = retry(&[0, 1], &[(field, value)]);
         let refused = handle.commands.ask(retry).await.unwrap_err();
         assert!(refused.message.contains(words), "{refused}");
         assert!(!refused.message.contains(';'), "told once: {refused}");

@@ -19,9 +19,7 @@ async fn a_second_window_reads_along_and_its_commands_arrive() {
     until_role(&mut first, |r| *r == Role::Conducting).await;
     let mut second = bench.engine().open(&first.id, Options::window()).await.unwrap();
     until_role(&mut second, |r| matches!(r, Role::Following(_))).await;
-    while second.run.count(Status::Running) < 4 {
-        second.next().await.unwrap();
-    }
+    until_running(&mut second, 4).await;
     let done = second.commands.ask(Command::Cancel { jobs: vec![JobIx(2)] }).await.unwrap();
     assert_eq!(done.message, "cancel asked for 1 job");
     while second.run.jobs[2].status != Status::Stopped {
@@ -107,9 +105,7 @@ async fn the_folder_may_vanish() {
     let engine = bench.engine();
     let approved = approve("r", jobs(9, "a", "run"), |head| head.max_concurrent = Some(2));
     let mut handle = engine.start(approved, Options::conduct(Until::Carried)).await.unwrap();
-    while handle.run.count(Status::Running) < 2 {
-        handle.next().await.unwrap();
-    }
+    until_running(&mut handle, 2).await;
     std::fs::remove_dir_all(engine.state().runs()).unwrap();
     end(&mut handle).await;
     assert_eq!(fake.lock().started.len(), 2);
