@@ -72,11 +72,22 @@ pub struct LogPart {
     pub complete: bool,
 }
 
+/// What stands under the pointer, where only drawing knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// A row of the form, from 0.
+    Field(usize),
+    /// A value of the open pick-list, from 0 among those shown.
+    Choice(usize),
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Msg {
     Key(KeyEvent),
     Paste(String),
     Mouse(MouseEvent),
+    /// A click on something that drawing found.
+    Click(Hit),
     Resize {
         width: u16,
         height: u16,

@@ -35,6 +35,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => on_key(model, key, &mut effects),
         Msg::Paste(text) => on_paste(model, &text, &mut effects),
         Msg::Mouse(event) => on_mouse(model, event, &mut effects),
+        Msg::Click(hit) if model.view == View::Compose && model.overlays.is_empty() => {
+            with_view(model, View::Compose, &mut effects, |m, cx| m.compose.on_click(hit, cx));
+        }
+        Msg::Click(_) => {}
         Msg::Resize { width, height } => {
             model.width = width;
             model.height = height;
@@ -518,6 +522,8 @@ fn go(model: &mut Model, view: View) {
     model.back.retain(|v| *v != view && *v != model.view);
     model.back.push(model.view);
     model.view = view;
+    // What was said of another view is not about this one.
+    model.notice = None;
 }
 
 /// What a view needs fresh when it is shown.

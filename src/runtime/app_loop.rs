@@ -140,7 +140,10 @@ where
         let msg = match event {
             Some(Ok(Event::Key(key))) => Msg::Key(key),
             Some(Ok(Event::Paste(text))) => Msg::Paste(text),
-            Some(Ok(Event::Mouse(event))) => Msg::Mouse(event),
+            Some(Ok(Event::Mouse(event))) => match ui::under(self.model, event) {
+                Some(hit) => Msg::Click(hit),
+                None => Msg::Mouse(event),
+            },
             Some(Ok(Event::Resize(width, height))) => Msg::Resize { width, height },
             Some(Ok(Event::FocusGained | Event::FocusLost)) => return true,
             Some(Err(_)) | None => {

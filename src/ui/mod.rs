@@ -16,10 +16,22 @@ pub mod snapshot;
 pub mod theme;
 pub mod widgets;
 
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{Frame, layout::Rect};
 
-use crate::app::{chrome::too_small, model::Model, screen::View};
+use crate::app::{chrome::too_small, model::Model, msg::Hit, screen::View};
 use theme::Theme;
+
+/// What a click meets that only drawing knows the place of.
+pub fn under(model: &Model, event: MouseEvent) -> Option<Hit> {
+    let click = event.kind == MouseEventKind::Down(MouseButton::Left);
+    let free = model.overlays.is_empty() && !too_small(model.width, model.height);
+    if !click || !free || model.view != View::Compose {
+        return None;
+    }
+    let body = Rect { x: 0, y: 1, width: model.width, height: model.height - 2 };
+    screen::compose::under(body, model, (event.column, event.row).into())
+}
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: &Theme) {

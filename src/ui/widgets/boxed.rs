@@ -21,8 +21,17 @@ pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
     }
 }
 
-/// Clears `area`, draws a border with a title and gives the inside, with a column
-/// of air at either side.
+/// What is inside of the border, with a column of air at either side.
+pub fn inside(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 2,
+        y: area.y + 1,
+        width: area.width.saturating_sub(4),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+/// Clears `area`, draws a border with a title and gives the inside.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, title: &str, border: Style, theme: &Theme) -> Rect {
     let title = format!(" {} ", text::fit(title, usize::from(area.width.saturating_sub(6))));
     let block = Block::bordered()
@@ -31,8 +40,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, title: &str, border: Style, theme
         .style(theme.text.patch(theme.overlay))
         .title(title)
         .title_style(theme.overlay.patch(theme.strong));
-    let inside = block.inner(area);
     frame.render_widget(Clear, area);
     frame.render_widget(block, area);
-    Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside }
+    inside(area)
 }

@@ -147,7 +147,7 @@ impl Compose {
         let text = self.field_text(self.form.target, &row);
         let area = value::is_area(row.kind()) || text.contains('\n');
         self.form.editor = if area { Editor::area(&text) } else { Editor::line(&text) };
-        self.form.trouble = None;
+        self.form.trouble = self.unreadable(&row);
         self.form.picker = None;
     }
 
@@ -167,6 +167,14 @@ impl Compose {
         self.leave_field();
         self.form.focus = at.min(self.form.rows.len().saturating_sub(1));
         self.load_field();
+    }
+
+    /// A click on a row of the form; on the fold it opens or closes it.
+    pub(super) fn click_field(&mut self, at: usize) {
+        if self.focus == Focus::Form || self.enter_form(None) {
+            self.focus_row(at);
+            self.toggle_more();
+        }
     }
 
     pub(super) fn first_field(&mut self) {

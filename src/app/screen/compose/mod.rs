@@ -38,7 +38,7 @@ use crate::{
         effect::Effect,
         form::{Row, Target, editor::Editor, picker::Picker},
         keymap::{Action, Scope},
-        msg::{Draft, Msg},
+        msg::{Draft, Hit, Msg},
         overlay::PromptPurpose,
     },
     domain::{plan::Plan, site::ClusterKind, tree::Pos},
@@ -177,6 +177,27 @@ impl Compose {
             self.enter_form(None);
         }
         Vec::new()
+    }
+
+    /// A click on a field or on a value of a pick-list.
+    pub fn on_click(&mut self, hit: Hit, cx: &Context<'_>) -> Vec<Step> {
+        self.learn(cx);
+        let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+        match (hit, &mut self.new_job, &mut self.form.picker) {
+            (Hit::Choice(at), Some(picker), _) => {
+                picker.selected = at;
+                self.new_job_key(enter, cx)
+            }
+            (Hit::Choice(at), None, Some(picker)) => {
+                picker.selected = at;
+                self.form_key(enter, cx).unwrap_or_default()
+            }
+            (Hit::Field(at), None, _) => {
+                self.click_field(at);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Answers an action of this scope or a movement. `Back` with nothing of its

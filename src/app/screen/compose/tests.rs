@@ -480,6 +480,7 @@ fn nothing_is_submitted_while_a_field_cannot_be_read() {
     assert!(s.model.overlays.is_empty(), "no box");
     assert_eq!((s.model.view, s.compose().focus), (View::Compose, Focus::Form));
     assert_eq!(s.compose().focused_row().and_then(Row::key), Some("sweep"));
+    assert!(s.compose().form.trouble.as_ref().unwrap().contains("seed"), "and it says why");
     s.keys("' 7' esc 2 S");
     assert_eq!(s.model.overlays.len(), 1);
 }

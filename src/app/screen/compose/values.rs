@@ -132,12 +132,16 @@ impl Compose {
 
     /// What is wrong with a text that the plan need not say.
     pub fn local_trouble(&self, row: &Row) -> Option<String> {
-        let key = row.key()?;
-        if let Some(text) = self.unwritten.get(&(self.form.target, key.to_owned())) {
-            let why = value::read(row.kind(), text, None, false).err();
-            return Some(why.unwrap_or_else(|| "it cannot be read yet".into()));
-        }
-        value::check(row.kind(), &self.field_text(self.form.target, row))
+        let check = || value::check(row.kind(), &self.field_text(self.form.target, row));
+        row.key()?;
+        self.unreadable(row).or_else(check)
+    }
+
+    /// Why a field's text is not in the document, when it is not.
+    pub(super) fn unreadable(&self, row: &Row) -> Option<String> {
+        let text = self.unwritten.get(&(self.form.target, row.key()?.to_owned()))?;
+        let why = value::read(row.kind(), text, None, false).err();
+        Some(why.unwrap_or_else(|| "it cannot be read yet".into()))
     }
 
     /// Values known for a field.

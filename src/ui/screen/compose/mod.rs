@@ -9,7 +9,7 @@ mod tests;
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Position, Rect},
     style::Style,
     text::{Line, Span},
 };
@@ -18,6 +18,7 @@ use crate::{
     app::{
         form::{Target, field_of, picker::Picker},
         model::Model,
+        msg::Hit,
         screen::compose::{Compose, Focus, layout::Area},
     },
     domain::finding::{Finding, Severity},
@@ -62,12 +63,34 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     }
     foot(frame, place(area, layout.foot), compose, theme);
     if let Some(picker) = &compose.new_job {
-        let width = 60;
-        let height = picker.choices.len() as u16 + 3;
-        let area = boxed::centred(area, width, height);
+        let area = new_job_box(area, picker);
         let inside = boxed::draw(frame, area, "New job: which type?", theme.border_focused, theme);
         pick_list(frame, inside, picker, theme);
     }
+}
+
+fn new_job_box(area: Rect, picker: &Picker) -> Rect {
+    boxed::centred(area, 60, picker.choices.len() as u16 + 3)
+}
+
+/// The field or the value of a pick-list at a place of the screen.
+pub fn under(area: Rect, model: &Model, at: Position) -> Option<Hit> {
+    let compose = &model.compose;
+    if let Some(picker) = &compose.new_job {
+        return choice_at(boxed::inside(new_job_box(area, picker)), picker, at);
+    }
+    let side = place(area, compose.layout(&model.context()).side?);
+    let shown = compose.focus == Focus::Form || !compose.doc.is_empty();
+    if compose.focus == Focus::Yaml || compose.focus == Focus::Drafts || !shown {
+        return None;
+    }
+    form::under(inner(side), compose, at)
+}
+
+fn choice_at(inside: Rect, picker: &Picker, at: Position) -> Option<Hit> {
+    let list = list_of(inside);
+    let row = top_of(picker, list) + usize::from(at.y.checked_sub(list.y)?);
+    (list.contains(at) && row < picker.shown().len()).then_some(Hit::Choice(row))
 }
 
 /// A part of the layout on the screen.
@@ -84,8 +107,13 @@ fn rule(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     }
 }
 
+/// A side without its air.
+fn inner(side: Rect) -> Rect {
+    Rect { x: side.x + 1, width: side.width.saturating_sub(2), ..side }
+}
+
 fn draw_side(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
-    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let inner = inner(area);
     if model.compose.focus == Focus::Yaml {
         pane::draw(frame, inner, model, theme);
     } else {
@@ -114,7 +142,9 @@ fn head(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: &Theme) {
             right.push(Span::styled(" …", theme.dim));
         }
     }
-    if compose.doc.error().is_some() {
+    if is_blank(compose) {
+        // What is missing is no error yet.
+    } else if compose.doc.error().is_some() {
         right.push(Span::styled(" · ✗ syntax error", theme.error));
     } else {
         if planned.errors > 0 {
@@ -146,6 +176,11 @@ fn head(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: &Theme) {
         }
     }
     cells::write(frame.buffer_mut(), room, &left, false);
+}
+
+/// Nothing is written yet.
+fn is_blank(compose: &Compose) -> bool {
+    compose.doc.text().trim().is_empty()
 }
 
 /// Symbol and style of a finding.
@@ -233,6 +268,9 @@ fn foot_words(compose: &Compose, theme: &Theme) -> (Line<'static>, &'static str)
     }
     if compose.focus == Focus::Form {
         return (form::foot(compose, theme), "");
+    }
+    if is_blank(compose) {
+        return (Line::default(), "");
     }
     if !compose.marks.is_empty() {
         let words = count(compose.marks.len(), "job is marked", "jobs are marked");
@@ -366,10 +404,20 @@ fn first_words(text: &str) -> String {
         .to_owned()
 }
 
+/// The values of a pick-list, under what is typed.
+fn list_of(inside: Rect) -> Rect {
+    Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside }
+}
+
+/// The first value shown.
+fn top_of(picker: &Picker, list: Rect) -> usize {
+    (picker.selected + 1).saturating_sub(usize::from(list.height).max(1))
+}
+
 /// A pick-list: what is typed, then the values that match.
 fn pick_list(frame: &mut Frame<'_>, area: Rect, picker: &Picker, theme: &Theme) {
     let shown = picker.shown();
-    let mut list = area;
+    let list = list_of(area);
     if picker.filter.is_empty() {
         let hint = "type to narrow · Enter takes · Esc closes";
         cells::write(
@@ -385,8 +433,6 @@ fn pick_list(frame: &mut Frame<'_>, area: Rect, picker: &Picker, theme: &Theme) 
         ];
         cells::write(frame.buffer_mut(), Rect { height: 1, ..area }, &words, false);
     }
-    list.y += 1;
-    list.height = list.height.saturating_sub(1);
     if shown.is_empty() {
         let words = if picker.free {
             "not in the list; Enter takes it as it is"
@@ -396,8 +442,7 @@ fn pick_list(frame: &mut Frame<'_>, area: Rect, picker: &Picker, theme: &Theme) 
         cells::write(frame.buffer_mut(), list, &[Span::styled(words, theme.dim)], false);
         return;
     }
-    let page = usize::from(list.height).max(1);
-    let top = (picker.selected + 1).saturating_sub(page);
+    let top = top_of(picker, list);
     let wide = shown.iter().map(|c| text::width(&c.value)).max().unwrap_or(0);
     let wide = wide.min(usize::from(list.width) / 2);
     for ((at, choice), y) in shown.iter().enumerate().skip(top).zip(list.y..list.bottom()) {

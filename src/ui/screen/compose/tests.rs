@@ -212,3 +212,49 @@ proptest! {
         screen(&session);
     }
 }
+
+/// Clicks at the first place where the screen says `words`.
+fn click(session: &mut Session, words: &str) {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let buffer = snapshot::buffer(&session.model, &Theme::basic());
+    let lines = (0..buffer.area.height).map(|y| -> Vec<String> {
+        (0..buffer.area.width).map(|x| buffer[(x, y)].symbol().to_owned()).collect()
+    });
+    let found = lines.enumerate().find_map(|(y, cells)| {
+        let x = (0..cells.len()).find(|x| cells[*x..].concat().starts_with(words))?;
+        Some((x as u16, y as u16))
+    });
+    let (column, row) = found.unwrap_or_else(|| panic!("{words} is not to be seen"));
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+    let hit = crate::ui::under(&session.model, event);
+    session.msg(hit.map_or(Msg::Mouse(event), Msg::Click));
+}
+
+#[test]
+fn a_click_goes_to_the_field_or_the_value_under_the_pointer() {
+    for (width, height) in SIZES {
+        let mut s = Session::with("jobs:\n  - {name: a, command: x}\n", width, height);
+        s.keys("j e");
+        let focused =
+            |s: &Session| s.compose().focused_row().and_then(|r| r.key()).map(str::to_owned);
+        click(&mut s, "Time limit");
+        assert_eq!(focused(&s).as_deref(), Some("time_limit"), "{width}");
+        click(&mut s, "Cluster ");
+        assert_eq!(focused(&s).as_deref(), Some("cluster"));
+        s.keys("enter");
+        click(&mut s, "lab     slurm");
+        assert!(s.text().contains("cluster: lab"), "{}", s.text());
+        s.keys("esc n");
+        click(&mut s, "workspace");
+        assert!(s.text().contains("type: workspace"), "{}", s.text());
+    }
+}
+
+#[test]
+fn a_new_file_is_no_error() {
+    let mut s = Session::new(80, 24);
+    s.msg(Msg::FileNew { path: "work/new.yaml".into() });
+    let shown = screen(&s);
+    assert!(shown.contains("new file") && !shown.contains('✗'), "{shown}");
+}
