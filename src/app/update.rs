@@ -496,6 +496,9 @@ fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
         effects.push(Effect::Quit);
         return;
     }
+    if model.compose.unsaved {
+        lines.push("a draft of the batch is kept".into());
+    }
     lines.push("jobs that run stay running".into());
     let question = Confirm::new("Leave jobdeck?", lines, Confirmed::Quit);
     model.overlays.push(Overlay::Confirm(question));

@@ -274,3 +274,18 @@ fn help_tells_every_action_and_every_key_once() {
     told.dedup();
     assert_eq!(told.len(), before, "{told:?}");
 }
+
+#[test]
+fn only_leaving_keeps_a_draft() {
+    let mut s = previewed();
+    s.keys("1 j D");
+    let words = |s: &Session| match s.model.overlays.last() {
+        Some(Overlay::Confirm(question)) => question.lines.join("; "),
+        other => panic!("{other:?}"),
+    };
+    s.keys("q");
+    assert!(words(&s).contains("a draft of the batch is kept"));
+    s.keys("n Q");
+    assert!(!words(&s).contains("draft"), "{}", words(&s));
+    assert!(words(&s).contains("thrown away"));
+}

@@ -357,7 +357,7 @@ impl Compose {
     pub fn would_lose(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.unsaved && self.doc.text() != self.came {
-            lines.push(format!("{} has changes that are not saved; a draft is kept", self.title()));
+            lines.push(format!("{} has changes that are not saved", self.title()));
         }
         if !self.unwritten.is_empty() {
             let count = self.unwritten.len();
