@@ -42,7 +42,7 @@ fn lines_at(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
 
 fn draw_confirm(frame: &mut Frame<'_>, area: Rect, confirm: &Confirm, theme: &Theme) {
     let (does, leaves) = confirm.action.words();
-    let otherwise = Span::styled(format!(" · any other key closes this and {leaves}"), theme.text);
+    let otherwise = Span::raw(format!(" · any other key closes this and {leaves}"));
     let y = Span::styled("y", theme.key);
     let keys = match &confirm.must_type {
         Some(number) if confirm.awaits_number() => vec![
