@@ -33,6 +33,16 @@ fn values_keep_the_text_they_are_written_with() {
 }
 
 #[test]
+fn a_value_that_is_not_written_is_null_and_stays_so_when_the_batch_is_written_again() {
+    let text =
+        "jobs:\n  - name: s\n    command: x {v}\n    sweep:\n      v:\n        - a\n        -\n";
+    let plan = good(text);
+    assert_eq!(commands(&plan), ["x a", "x null"]);
+    let again = jobdeck::yaml::emit(&jobdeck::yaml::parse(text.as_bytes()).unwrap());
+    assert_eq!(good(&again).jobs, plan.jobs, "{again}");
+}
+
+#[test]
 fn ranges_are_half_open_and_exact() {
     let plan = good(&sweep("x {a} {b}", "{a: {range: [0, 3]}, b: {range: [0.1, 0.4, 0.1]}}", ""));
     assert_eq!(plan.jobs.len(), 9);

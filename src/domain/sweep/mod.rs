@@ -32,7 +32,9 @@ pub struct Value {
 impl Value {
     fn of(scalar: &Scalar) -> Self {
         let typed = scalar.is_null() || scalar.as_bool().is_some() || scalar.as_number().is_some();
-        Self { text: scalar.text.as_str().into(), plain: typed }
+        // Where nothing is written there is no text to keep: it is null by its name.
+        let text = if scalar.is_null() && scalar.text.is_empty() { "null" } else { &scalar.text };
+        Self { text: text.into(), plain: typed }
     }
 
     fn number(&self) -> Option<f64> {
