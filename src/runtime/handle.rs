@@ -99,8 +99,11 @@ pub enum Command {
     Send,
     /// What is not sent yet will not be.
     StopSending,
-    /// The background process gives way at its next safe point.
-    Yield,
+    /// The conductor of this epoch gives way at its next safe point, if it does so at
+    /// all. Whoever comes after it is not meant.
+    Yield {
+        epoch: u64,
+    },
 
     /// Asks the clusters now, whatever the interval.
     Poll,
@@ -119,7 +122,11 @@ impl Command {
     pub fn writes(&self) -> bool {
         matches!(
             self,
-            Self::Cancel { .. } | Self::Retry { .. } | Self::Send | Self::StopSending | Self::Yield
+            Self::Cancel { .. }
+                | Self::Retry { .. }
+                | Self::Send
+                | Self::StopSending
+                | Self::Yield { .. }
         )
     }
 }

@@ -133,7 +133,10 @@ impl Conducting<'_> {
         match command {
             Command::Send => self.go_active(),
             Command::Retry { .. } if carries_on => self.go_active(),
-            Command::Yield => self.give_way = self.journal.ownership().conductor().yields,
+            Command::Yield { epoch } => {
+                let own = self.journal.ownership().conductor();
+                self.give_way = own.yields && own.epoch == *epoch;
+            }
             _ => {}
         }
         self.dirty = true;

@@ -207,7 +207,8 @@ impl Session {
                         && self.asked_to_yield != Some(owner.epoch);
                     if give_way {
                         self.asked_to_yield = Some(owner.epoch);
-                        if let Err(error) = inbox::post(&self.dir, &Command::Yield, self.now()) {
+                        let give_way = Command::Yield { epoch: owner.epoch };
+                        if let Err(error) = inbox::post(&self.dir, &give_way, self.now()) {
                             self.trouble(state_report(&error));
                         }
                     }

@@ -81,6 +81,21 @@ async fn looking_never_sends() {
     assert_eq!(handle.run.count(Status::Succeeded), 6);
 }
 
+/// Who only looks holds the lock for a moment, and gives way. A background process
+/// that asks it to must not obey its own request once it conducts itself.
+#[tokio::test(start_paused = true)]
+async fn a_request_to_give_way_is_for_the_conductor_it_names() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let approved = approve("r", jobs(6, "a", "true"), |head| head.max_concurrent = Some(2));
+    let background =
+        Options { is_background: true, background: false, ..Options::conduct(Until::Carried) };
+    let mut behind = bench.engine().start(approved, background).await.unwrap();
+    until_role(&mut behind, |r| *r == Role::Conducting).await;
+    behind.commands.ask(Command::Yield { epoch: 0 }).await.unwrap();
+    assert_eq!(end(&mut behind).await.unsent, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_background_process_gives_way_to_a_window() {
     let fake = Fake::new("a", |_| {});
