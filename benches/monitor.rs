@@ -66,17 +66,17 @@ fn frames(c: &mut Criterion) {
                 screen.show(&model);
             });
         });
-        let run = model.monitor.opened().map(|o| o.run().id.clone());
-        let Some(run) = run else { continue };
+        let run = model.monitor.opened().map(|o| o.run().clone());
+        let Some(mut run) = run else { continue };
         let mut round = 0;
         group.bench_function(BenchmarkId::new("news_of_1000_to_frame", jobs), |b| {
             b.iter_batched(
                 || {
                     round += 1;
-                    sample::news(jobs, 1_000, round)
+                    sample::told(&mut run, &sample::news(jobs, 1_000, round))
                 },
-                |records| {
-                    update(&mut model, Msg::RunNews { run: run.clone(), records });
+                |news| {
+                    update(&mut model, news);
                     screen.show(&model);
                 },
                 BatchSize::SmallInput,
@@ -87,10 +87,10 @@ fn frames(c: &mut Criterion) {
             b.iter_batched(
                 || {
                     round += 1;
-                    sample::news(jobs, 1_000, round)
+                    sample::told(&mut run, &sample::news(jobs, 1_000, round))
                 },
-                |records| {
-                    update(&mut model, Msg::RunNews { run: run.clone(), records });
+                |news| {
+                    update(&mut model, news);
                     screen.show(&model);
                 },
                 BatchSize::SmallInput,

@@ -1,15 +1,15 @@
 //! What can happen to the application; plain data.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
 
 use crate::{
     domain::{
-        ids::{ClusterId, RunId},
+        ids::{ClusterId, JobIx, RunId},
         plan::Plan,
-        run::{Run, Stamped},
+        run::Run,
         site::{Capacity, ClusterKind},
         status::Status,
     },
@@ -131,12 +131,12 @@ pub enum Msg {
         run: Box<Run>,
         conducting: bool,
     },
-    /// News of the opened run, in order; folded with `Run::apply`.
+    /// The opened run as it stands now, and its rows that changed, each once.
     RunNews {
-        run: RunId,
-        records: Vec<Stamped>,
+        run: Box<Run>,
+        changed: Arc<[JobIx]>,
     },
-    /// The opened run afresh, when the replica here fell out of step.
+    /// The opened run afresh: what was told of it before is not what counts.
     RunReplaced {
         run: Box<Run>,
     },

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    effect::Effect,
     model::{Model, Settings},
     msg::{ClusterHealth, Msg},
     update::update,
@@ -361,4 +362,18 @@ pub fn model(run: Run, width: u16, height: u16) -> Model {
     update(&mut model, Msg::Clusters(health(false)));
     update(&mut model, Msg::RunOpened { run: Box::new(run), conducting: true });
     model
+}
+
+/// Folds these records into a run; what a window that shows it is told then.
+pub fn told(run: &mut Run, records: &[Stamped]) -> Msg {
+    let mut changed: Vec<JobIx> = records.iter().flat_map(|r| run.apply(r).jobs).collect();
+    changed.sort_unstable();
+    changed.dedup();
+    Msg::RunNews { run: Box::new(run.clone()), changed: changed.into() }
+}
+
+/// Tells the window what these records change in the run it shows.
+pub fn tell(model: &mut Model, records: &[Stamped]) -> Vec<Effect> {
+    let Some(mut run) = model.monitor.opened().map(|o| o.run().clone()) else { return Vec::new() };
+    update(model, told(&mut run, records))
 }

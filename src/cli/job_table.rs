@@ -118,21 +118,21 @@ fn job_row(answer: &JobAnswer, run: &Run, i: usize, now: Timestamp) -> Vec<Cell>
 }
 
 fn group_row(run: &Run, from: usize, to: usize) -> Option<Vec<Cell>> {
-    let jobs = run.jobs.get(from..to)?;
-    let first = jobs.first()?;
-    let count = |status: Status| jobs.iter().filter(|job| job.status == status).count();
+    let jobs = || run.jobs.iter().take(to).skip(from);
+    let first = run.jobs.get(from)?;
+    let count = |status: Status| jobs().filter(|job| job.status == status).count();
     let counts: Vec<String> = Status::ALL
         .into_iter()
         .map(|status| (status, count(status)))
         .filter(|(_, n)| *n > 0)
         .map(|(status, n)| format!("{n} {}", status.label()))
         .collect();
-    let gpus: crate::domain::resources::Gpus = jobs.iter().map(|job| job.total_gpus).sum();
+    let gpus: crate::domain::resources::Gpus = jobs().map(|job| job.total_gpus).sum();
     let cluster = first.cluster.as_ref();
-    let same = jobs.iter().all(|job| job.cluster.as_ref() == cluster);
+    let same = jobs().all(|job| job.cluster.as_ref() == cluster);
     let cluster = if same { cluster.map_or("auto", |c| c.as_str()) } else { "several" };
     Some(vec![
-        painted(Paint::Bold, format!("▸ {} jobs", jobs.len())),
+        painted(Paint::Bold, format!("▸ {} jobs", to - from)),
         Cell::from(first.spec.group.as_deref().unwrap_or_default()),
         Cell::from(first.spec.job_type.word()),
         Cell::from(cluster),

@@ -13,6 +13,17 @@ impl Params {
     pub fn new(pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
         Self(pairs.into_boxed_slice())
     }
+    /// Takes names, and values that are equal, from another job of its group.
+    pub fn share(&mut self, other: &Self) {
+        for ((name, value), (known, known_value)) in self.0.iter_mut().zip(&other.0) {
+            if name == known {
+                *name = known.clone();
+            }
+            if value == known_value {
+                *value = known_value.clone();
+            }
+        }
+    }
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

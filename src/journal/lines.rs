@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{JournalError, RunDir, plan_file::Stored};
+use super::{Code, JournalError, RunDir, Stored};
 use crate::domain::{
     ids::RunId,
     run::{Record, Run, Stamped},
@@ -156,8 +156,12 @@ impl Tail {
     /// # Errors
     /// As [`Tail::read`].
     pub fn skip_own(&mut self, dir: &RunDir, own: u64) -> Result<Vec<Stamped>, JournalError> {
-        let mut records = self.read(dir, &mut Vec::new())?;
-        records.retain(|stamped| stamped.epoch != own);
+        let mut records = Vec::new();
+        self.each(dir, &mut Vec::new(), |stamped| {
+            if stamped.epoch != own {
+                records.push(stamped);
+            }
+        })?;
         Ok(records)
     }
 }
@@ -176,7 +180,7 @@ fn check_header(line: &[u8], path: &Path) -> Result<Result<(), String>, JournalE
 /// A run read from its folder.
 #[derive(Debug)]
 pub struct Replay {
-    pub stored: Stored,
+    pub code: Code,
     pub run: Run,
     /// To read on from here.
     pub tail: Tail,
@@ -192,8 +196,9 @@ impl Replay {
     /// There is no such run, its plan is damaged, or it was written by a newer
     /// jobdeck.
     pub fn read(dir: &RunDir) -> Result<Self, JournalError> {
-        let stored = Stored::read(dir)?;
-        let mut run = Run::new(&stored.approved);
+        let Stored { approved, code, .. } = Stored::read(dir)?;
+        let mut run = Run::new(&approved);
+        drop(approved);
         let mut damage = Vec::new();
         let mut done = std::collections::HashSet::new();
         let mut tail = Tail::open(dir)?;
@@ -203,6 +208,6 @@ impl Replay {
                 done.insert(request);
             }
         })?;
-        Ok(Self { stored, run, tail, damage, done })
+        Ok(Self { code, run, tail, damage, done })
     }
 }

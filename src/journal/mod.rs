@@ -33,7 +33,7 @@ pub use lines::{Damage, FORMAT, Replay, Tail};
 pub(crate) use lock::living_owner;
 pub use lock::{Acquire, Ownership};
 pub(crate) use plan_file::hex;
-pub use plan_file::{CodeEntry, Stored, create};
+pub use plan_file::{Code, CodeEntry, Stored, create};
 pub use summary::Summary;
 pub use writer::{Journal, Medium};
 

@@ -2,13 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     io::{self, Write as _},
     sync::Arc,
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -32,6 +35,23 @@ pub struct CodeEntry {
     pub bytes: u64,
 }
 
+/// The folders of code a run was approved with, by absolute path of `src_dir` or
+/// library.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Code(BTreeMap<String, CodeEntry>);
+
+impl Code {
+    pub fn get(&self, folder: &str) -> Option<&CodeEntry> {
+        self.0.get(folder)
+    }
+
+    /// Hash of the code a job was approved with.
+    pub fn of(&self, spec: &JobSpec) -> Option<&str> {
+        Some(&self.get(spec.src_dir.as_deref()?)?.hash)
+    }
+}
+
 /// What `plan.json` holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
@@ -39,8 +59,7 @@ pub struct Stored {
     /// Of head and jobs as written, without ids, times and what was found to exist:
     /// the same batch submitted twice has the same.
     pub content: String,
-    /// By absolute path of `src_dir` or library.
-    pub code: BTreeMap<String, CodeEntry>,
+    pub code: Code,
 }
 
 #[derive(Deserialize)]
@@ -50,9 +69,35 @@ struct Document {
     created_at: Timestamp,
     content: String,
     #[serde(default)]
-    code: BTreeMap<String, CodeEntry>,
+    code: Code,
     head: BatchHead,
-    jobs: Vec<StoredJob>,
+    jobs: Planned,
+}
+
+/// The jobs as they are planned, each made as it is read: what they share is
+/// shared from the start.
+struct Planned(Vec<PlannedJob>);
+
+impl<'de> Deserialize<'de> for Planned {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Jobs;
+        impl<'de> Visitor<'de> for Jobs {
+            type Value = Planned;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of jobs")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Planned, A::Error> {
+                let mut jobs = Vec::new();
+                while let Some(job) = seq.next_element::<StoredJob>()? {
+                    let job = job.planned(jobs.last());
+                    jobs.push(job);
+                }
+                jobs.shrink_to_fit();
+                Ok(Planned(jobs))
+            }
+        }
+        d.deserialize_seq(Jobs)
+    }
 }
 
 #[derive(Serialize)]
@@ -61,7 +106,7 @@ struct Start<'a> {
     run: &'a RunId,
     created_at: Timestamp,
     content: &'a str,
-    code: &'a BTreeMap<String, CodeEntry>,
+    code: &'a Code,
     head: &'a BatchHead,
 }
 
@@ -77,6 +122,30 @@ struct StoredJob {
     total_gpus: Gpus,
     #[serde(default)]
     depends_on: Vec<(JobIx, DependencyCondition)>,
+}
+
+impl StoredJob {
+    /// With what is equal in the job `before` it shared with that one.
+    fn planned(self, before: Option<&PlannedJob>) -> PlannedJob {
+        let mut spec = self.spec;
+        if let Some(before) = before {
+            share(&mut spec, &before.spec);
+        }
+        PlannedJob {
+            spec: Arc::new(spec),
+            cluster: match (before.and_then(|b| b.cluster.as_ref()), self.cluster) {
+                (Some(known), Some(read)) if *known == read => Some(known.clone()),
+                (_, read) => read,
+            },
+            action: self.action.unwrap_or_default(),
+            replicas: self.replicas,
+            total_gpus: self.total_gpus,
+            depends_on: match before {
+                Some(before) if *before.depends_on == *self.depends_on => before.depends_on.clone(),
+                _ => self.depends_on.into(),
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -108,7 +177,7 @@ impl<'a> From<&'a PlannedJob> for StoredJobRef<'a> {
 impl Stored {
     pub fn new(approved: Approved, code: BTreeMap<String, CodeEntry>) -> Self {
         let content = content(&approved);
-        Self { approved, content, code }
+        Self { approved, content, code: Code(code) }
     }
 
     /// Reads it back.
@@ -137,31 +206,13 @@ impl Stored {
             return Err(JournalError::Newer { path, format: document.format });
         }
         drop(text);
-        let mut jobs: Vec<PlannedJob> = Vec::with_capacity(document.jobs.len());
-        for job in document.jobs {
-            let before = jobs.last();
-            let mut spec = job.spec;
-            if let Some(before) = before {
-                share(&mut spec, &before.spec);
-            }
-            let depends_on = match before {
-                Some(before) if *before.depends_on == *job.depends_on => before.depends_on.clone(),
-                _ => job.depends_on.into(),
-            };
-            jobs.push(PlannedJob {
-                spec: Arc::new(spec),
-                cluster: match (before.and_then(|b| b.cluster.as_ref()), job.cluster) {
-                    (Some(known), Some(read)) if *known == read => Some(known.clone()),
-                    (_, read) => read,
-                },
-                action: job.action.unwrap_or_default(),
-                replicas: job.replicas,
-                total_gpus: job.total_gpus,
-                depends_on,
-            });
-        }
         Ok(Self {
-            approved: Approved::replayed(document.run, document.created_at, document.head, jobs),
+            approved: Approved::replayed(
+                document.run,
+                document.created_at,
+                document.head,
+                document.jobs.0,
+            ),
             content: document.content,
             code: document.code,
         })
@@ -199,6 +250,7 @@ fn share(spec: &mut JobSpec, before: &JobSpec) {
             same(one, other);
         }
     }
+    spec.params.share(&before.params);
     same(&mut spec.env, &before.env);
     same(&mut spec.metadata, &before.metadata);
     same(&mut spec.options, &before.options);

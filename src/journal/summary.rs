@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{JournalError, Replay, RunDir, Stored, dir::replace};
+use super::{Code, JournalError, Replay, RunDir, Stored, dir::replace};
 use crate::domain::{
     identity::{Earlier, History, Identity},
     ids::{JobIx, RunId},
@@ -69,7 +69,7 @@ pub struct Summary {
 
 impl Summary {
     /// `journal`: bytes of whole lines the run was folded from.
-    pub fn of(run: &Run, stored: &Stored, journal: u64) -> Self {
+    pub fn of(run: &Run, code: &Code, journal: u64) -> Self {
         let changed = (0..)
             .map(JobIx)
             .zip(&run.jobs)
@@ -77,7 +77,7 @@ impl Summary {
                 let last = job.attempt()?;
                 (last.spec.is_some() || last.code.is_some()).then(|| {
                     let spec = job.spec_now();
-                    let code = last.code.as_deref().or_else(|| stored.code_of(spec));
+                    let code = last.code.as_deref().or_else(|| code.of(spec));
                     (ix.0, Identity::of(spec, code).to_string())
                 })
             })
@@ -107,7 +107,7 @@ impl Summary {
             return Ok(fresh);
         }
         let replay = Replay::read(dir)?;
-        let summary = Self::of(&replay.run, &replay.stored, replay.tail.offset());
+        let summary = Self::of(&replay.run, &replay.code, replay.tail.offset());
         summary.save(dir);
         Ok(summary)
     }
@@ -156,19 +156,13 @@ impl Summary {
 }
 
 impl Stored {
-    /// Hash of the code a job was approved with.
-    pub fn code_of(&self, spec: &crate::domain::job::JobSpec) -> Option<&str> {
-        let code = self.code.get(spec.src_dir.as_deref()?)?;
-        Some(&code.hash)
-    }
-
     /// Writes down what work the jobs are. Done once, when the run is made.
     pub fn save_identities(&self, dir: &RunDir) {
         let texts: Vec<String> = self
             .approved
             .jobs()
             .iter()
-            .map(|job| Identity::of(&job.spec, self.code_of(&job.spec)).to_string())
+            .map(|job| Identity::of(&job.spec, self.code.of(&job.spec)).to_string())
             .collect();
         if let Ok(text) = serde_json::to_vec(&texts) {
             let _ = replace(&dir.identities(), &text, false);

@@ -120,7 +120,7 @@ fn what_is_written_is_read() {
     let records = write_life(&dir, 3);
     let replay = Replay::read(&dir).unwrap();
     assert!(replay.damage.is_empty());
-    assert_eq!(replay.stored.approved, approved(3));
+    assert_eq!(Stored::read(&dir).unwrap().approved, approved(3));
     let mut run = Run::new(&approved(3));
     for record in &records {
         run.apply(record);

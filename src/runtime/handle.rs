@@ -1,7 +1,7 @@
 //! One opened run: what a window or a command holds of it.
 //!
 //! ```text
-//! Engine::start │ Engine::open ─▶ RunHandle ─events▶ window (keeps a replica by the same fold)
+//! Engine::start │ Engine::open ─▶ RunHandle ─events▶ window (gets the run as it stands)
 //!                                     └─commands▶ conductor (here, or another process by its inbox)
 //! ```
 //! Dropping the handle leaves the run in good order, as [`Command::Detach`] with
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     domain::{
         ids::{ClusterId, JobIx, RunId},
-        run::{Conductor, Run, Stamped},
+        run::{Conductor, Run},
         site::Capacity,
     },
     error::{Kind, Report},
@@ -179,9 +179,10 @@ pub enum Role {
 /// What happens to an opened run.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// To be folded into the replica, in this order.
-    Records(Arc<[Stamped]>),
-    /// The replica is out of step: this one replaces it.
+    /// The run as it stands now, and the rows that changed since it was last told,
+    /// each once. The rest of its rows is shared with the run as told before.
+    Changed(Box<Run>, Arc<[JobIx]>),
+    /// What was told before is not what counts: this is the run.
     Replaced(Box<Run>),
     Health(ClusterId, Health),
     Role(Role),
@@ -263,12 +264,7 @@ impl RunHandle {
 
     fn fold(&mut self, event: &Event) {
         match event {
-            Event::Records(records) => {
-                for stamped in records.iter() {
-                    self.run.apply(stamped);
-                }
-            }
-            Event::Replaced(run) => self.run = Run::clone(run),
+            Event::Changed(run, _) | Event::Replaced(run) => self.run = Run::clone(run),
             Event::Health(cluster, health) => {
                 self.health.insert(cluster.clone(), health.clone());
             }

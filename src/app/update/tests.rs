@@ -114,20 +114,18 @@ fn asked_again(effects: &[Effect]) -> Option<u64> {
 fn clusters_are_asked_again_when_jobs_start_or_end() {
     let mut m = Model::new(Settings::default(), sample::now(), 80, 24);
     let run = sample::small();
-    let id = run.id.clone();
     let effects = update(&mut m, Msg::RunOpened { run: Box::new(run), conducting: true });
     assert_eq!(checks(&effects), 1, "its running jobs have GPUs");
-    let news = |record| Msg::RunNews { run: id.clone(), records: vec![record] };
     let begun = sample::observed(13, 1, 721, sample::running(721, "gpu03"));
-    assert_eq!(checks(&update(&mut m, news(begun.clone()))), 0, "not twice in a moment");
+    assert_eq!(checks(&sample::tell(&mut m, std::slice::from_ref(&begun))), 0, "not twice in a moment");
     assert_eq!(checks(&at(&mut m, 1)), 0);
     assert!(wants_tick(&m));
     assert_eq!(checks(&at(&mut m, 2)), 1, "but soon");
     assert_eq!(checks(&at(&mut m, 3)), 0);
     at(&mut m, 5);
-    assert_eq!(checks(&update(&mut m, news(begun))), 0, "nothing new");
+    assert_eq!(checks(&sample::tell(&mut m, &[begun])), 0, "nothing new");
     let over = sample::ended(Status::Succeeded, 721, 725);
-    assert_eq!(checks(&update(&mut m, news(sample::observed(13, 1, 725, over)))), 1);
+    assert_eq!(checks(&sample::tell(&mut m, &[sample::observed(13, 1, 725, over)])), 1);
     assert_eq!(checks(&at(&mut m, 14)), 0);
     assert_eq!(checks(&at(&mut m, 15)), 1, "while something is live, at times");
 }

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Attempt, Record, Run, RunJob, Stamped, row::set};
+use super::{Attempt, Record, Rows, Run, RunJob, Stamped, row::set};
 use crate::domain::{ids::JobIx, plan::Approved, status::Status};
 
 /// What a record changed, so that a window updates just that.
@@ -21,7 +21,7 @@ pub struct Changed {
 impl Run {
     /// A run of which nothing was sent yet.
     pub fn new(approved: &Approved) -> Self {
-        let jobs: Vec<RunJob> = approved
+        let jobs: Rows = approved
             .jobs()
             .iter()
             .map(|planned| RunJob {
@@ -226,8 +226,13 @@ impl Run {
 
     fn hold(&mut self, why: &str) {
         self.held = Some(why.into());
-        for last in self.jobs.iter_mut().filter_map(|j| j.attempts.last_mut()) {
-            last.asked = false;
+        for at in 0..self.jobs.len() {
+            let asked = |row: &RunJob| row.attempt().is_some_and(|a| a.asked);
+            if self.jobs.get(at).is_some_and(asked)
+                && let Some(last) = self.jobs.get_mut(at).and_then(|row| row.attempts.last_mut())
+            {
+                last.asked = false;
+            }
         }
     }
 
@@ -236,20 +241,21 @@ impl Run {
         if self.count(Status::Submitting) == 0 {
             return Vec::new();
         }
+        let under_way: Vec<JobIx> = (0..)
+            .map(JobIx)
+            .zip(&self.jobs)
+            .filter(|(_, row)| row.status == Status::Submitting)
+            .map(|(ix, _)| ix)
+            .collect();
         let mut changed = Changed::default();
-        for ix in (0..).map(JobIx).take(self.jobs.len()) {
+        for ix in under_way {
             self.touch(ix, &mut changed, |row| {
-                row.status == Status::Submitting
-                    && row.attempts.last_mut().is_some_and(|a| {
-                        a.status = Status::Unknown;
-                        a.absent_looks = 0;
-                        a.reason = Some("it was being sent when its conductor ended".into());
-                        true
-                    })
-                    && {
-                        row.mirror();
-                        true
-                    }
+                let Some(last) = row.attempts.last_mut() else { return false };
+                last.status = Status::Unknown;
+                last.absent_looks = 0;
+                last.reason = Some("it was being sent when its conductor ended".into());
+                row.mirror();
+                true
             });
         }
         changed.jobs

@@ -29,6 +29,7 @@ mod ready;
 mod record;
 mod retry;
 mod row;
+mod rows;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use fold::Changed;
 pub use ready::{Ready, Room, Sendable, Site, Sites, ready};
 pub use record::{Accepted, Followed, JobFacts, Record, Stamped};
 pub use retry::{Outstanding, Selection, outstanding};
+pub use rows::Rows;
 pub use select::UnknownJob;
 
 /// One try at a job.
@@ -186,13 +188,13 @@ pub struct Conductor {
     pub yields: bool,
 }
 
-/// A run as it stands.
+/// A run as it stands. A clone is a snapshot that shares its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     pub id: RunId,
     pub head: BatchHead,
     pub created_at: Timestamp,
-    pub jobs: Vec<RunJob>,
+    pub jobs: Rows,
     /// Why nothing more is sent for now; `None`: sending goes on.
     pub held: Option<Arc<str>>,
     /// The conductor that wrote last and has not said that it left.

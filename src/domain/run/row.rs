@@ -21,6 +21,12 @@ pub(super) fn set(slot: &mut Option<Arc<str>>, text: Option<&str>) {
 }
 
 impl RunJob {
+    /// Takes just the room it needs: most rows never have another.
+    fn add(&mut self, attempt: Attempt) {
+        self.attempts.reserve_exact(1);
+        self.attempts.push(attempt);
+    }
+
     /// The row shows its newest attempt.
     pub(super) fn mirror(&mut self) {
         let Some(last) = self.attempts.last() else { return };
@@ -55,7 +61,7 @@ impl RunJob {
             let mut opened = Attempt::open(attempt);
             opened.spec = self.attempts.last().and_then(|a| a.spec.clone());
             opened.code = self.attempts.last().and_then(|a| a.code.clone());
-            self.attempts.push(opened);
+            self.add(opened);
         }
         self.with(attempt, |a| {
             a.status = Status::Submitting;
@@ -120,7 +126,7 @@ impl RunJob {
             next.started_at = None;
             next.finished_at = None;
             next.learn(facts, at);
-            self.attempts.push(next);
+            self.add(next);
         } else {
             attempt.learn(facts, at);
         }
@@ -187,7 +193,7 @@ impl RunJob {
                 opened.spec.clone_from(&last.spec);
                 opened.code.clone_from(&last.code);
             }
-            self.attempts.push(opened);
+            self.add(opened);
         }
         self.wait_again();
         if let Some(last) = self.attempts.last_mut() {

@@ -170,8 +170,8 @@ async fn attend(
             },
             event = handle.next() => match event {
                 None => return None,
-                Some(Event::Records(records)) if !leaving => {
-                    tell(Msg::RunNews { run: run.clone(), records: records.to_vec() });
+                Some(Event::Changed(run, changed)) if !leaving => {
+                    tell(Msg::RunNews { run, changed });
                 }
                 Some(Event::Replaced(whole)) if !leaving => {
                     tell(Msg::RunReplaced { run: whole });

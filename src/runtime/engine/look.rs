@@ -46,7 +46,7 @@ impl Engine {
             let dir = dir.clone();
             blocking(move || Replay::read(&dir)).await?.map_err(|e| state_report(&e))?
         };
-        let Replay { stored, mut run, mut tail, damage, .. } = replay;
+        let Replay { code, mut run, mut tail, damage, .. } = replay;
         let owner = living_owner(&dir);
         let mut health = all_clusters(&run, stored_health(&dir));
         let news = self.ask_about(&run, owner.is_none(), &mut health).await;
@@ -55,11 +55,11 @@ impl Engine {
         if !news.is_empty() || in_doubt {
             let at = (self.inner.clock)();
             let recorded = owner.is_none() && {
-                let (dir, news, stored) = (dir.clone(), news.clone(), stored.clone());
+                let (dir, news) = (dir.clone(), news.clone());
                 let read = blocking(move || {
                     let kept = keep(&dir, &mut tail, &mut run, news, at);
                     if kept.is_ok() {
-                        Summary::of(&run, &stored, tail.offset()).save(&dir);
+                        Summary::of(&run, &code, tail.offset()).save(&dir);
                     }
                     (run, tail, kept)
                 })

@@ -81,7 +81,7 @@ impl Conducting<'_> {
             let current = row
                 .attempt()
                 .and_then(|a| a.code.as_deref())
-                .or_else(|| self.s.stored.code_of(before));
+                .or_else(|| self.s.code.of(before));
             let code = before
                 .src_dir
                 .as_ref()
@@ -135,7 +135,7 @@ impl Conducting<'_> {
             })
             .await
             .map_err(|e| Report::new(Kind::Internal, e.to_string()))??;
-            let sent = self.s.stored.code.get(&*top).map(|e| e.hash.as_str());
+            let sent = self.s.code.get(&top).map(|e| e.hash.as_str());
             match entry {
                 Some(entry) if copy => {
                     current.insert(top, entry.hash);

@@ -20,7 +20,7 @@ impl Conducting<'_> {
             // The next one finds out by the lock.
         }
         self.flush();
-        save_summary(&self.s.run, &self.s.stored, &self.s.dir, self.journal.len());
+        save_summary(&self.s.run, &self.s.code, &self.s.dir, self.journal.len());
         store_health(&self.s.dir, &self.s.health);
     }
 

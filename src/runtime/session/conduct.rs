@@ -15,7 +15,7 @@ use crate::{
     cluster::{ActOutcome, ClusterError, Found, Observed, Outcome, SiteFacts, SubmitError},
     domain::{
         ids::{ClusterId, JobIx, JobKey},
-        run::{Changed, Record, Stamped},
+        run::{Changed, Record},
         site::Capacity,
     },
     error::Report,
@@ -63,8 +63,8 @@ pub(super) struct Conducting<'a> {
     pub(super) journal: Journal,
     pub(super) sites: IndexMap<ClusterId, SiteState>,
     pub(super) tasks: JoinSet<Answer>,
-    /// Recorded, not told yet.
-    pub(super) fresh: Vec<Stamped>,
+    /// Something was recorded and not told yet; the rows it changed.
+    pub(super) fresh: Option<Vec<JobIx>>,
     /// The rules must be asked again.
     pub(super) dirty: bool,
     /// Rows that `max_retries` may open again.
@@ -129,15 +129,7 @@ impl Session {
     /// What this session wrote itself must not be folded again.
     fn read_on(&mut self, own: u64) {
         match self.tail.skip_own(&self.dir, own) {
-            Ok(records) => {
-                for stamped in &records {
-                    self.run.apply(stamped);
-                    self.answer_if_done(&stamped.record);
-                }
-                if !records.is_empty() {
-                    self.tell(Event::Records(records.into()));
-                }
-            }
+            Ok(records) => self.fold_others(&records),
             Err(error) => self.trouble(state_report(&error)),
         }
         self.set_role(Role::Looking);
@@ -186,7 +178,7 @@ impl<'a> Conducting<'a> {
             journal,
             sites,
             tasks: JoinSet::new(),
-            fresh: Vec::new(),
+            fresh: None,
             dirty: true,
             to_retry: Vec::new(),
             to_cancel: Vec::new(),

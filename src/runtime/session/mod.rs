@@ -27,12 +27,12 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::ClusterId,
+        ids::{ClusterId, JobIx},
         run::{Record, Run, Stamped},
     },
     error::{Kind, Report},
     journal::{
-        Acquire, Journal, JournalError, Ownership, Replay, RunDir, Stored, Summary, Tail, inbox,
+        Acquire, Code, Journal, JournalError, Ownership, Replay, RunDir, Summary, Tail, inbox,
         inbox::RequestId,
     },
 };
@@ -65,7 +65,7 @@ struct Pending {
 pub(crate) struct Session {
     engine: Arc<Inner>,
     dir: RunDir,
-    stored: Arc<Stored>,
+    code: Code,
     run: Run,
     tail: Tail,
     options: Options,
@@ -121,7 +121,7 @@ impl Session {
         let session = Self {
             engine,
             dir,
-            stored: Arc::new(replay.stored),
+            code: replay.code,
             run: replay.run,
             tail: replay.tail,
             active: options.mode == Mode::Conduct,
@@ -238,21 +238,35 @@ impl Session {
         }
     }
 
-    /// Folds what others have written.
+    /// Reads and folds what others have written.
     fn catch_up(&mut self) -> Result<(), JournalError> {
         let mut damage = Vec::new();
         let records = self.tail.read(&self.dir, &mut damage)?;
         for found in damage {
             self.trouble(Report::new(Kind::State, found.to_string()));
         }
-        for stamped in &records {
-            self.run.apply(stamped);
+        self.fold_others(&records);
+        Ok(())
+    }
+
+    /// Folds what others have written, and tells it.
+    fn fold_others(&mut self, records: &[Stamped]) {
+        if records.is_empty() {
+            return;
+        }
+        let mut changed = Vec::new();
+        for stamped in records {
+            changed.extend(self.run.apply(stamped).jobs);
             self.answer_if_done(&stamped.record);
         }
-        if !records.is_empty() {
-            self.tell(Event::Records(records.into()));
-        }
-        Ok(())
+        self.tell_changed(changed);
+    }
+
+    /// The run as it stands, shared with whoever looks at it.
+    fn tell_changed(&self, mut changed: Vec<JobIx>) {
+        changed.sort_unstable();
+        changed.dedup();
+        self.tell(Event::Changed(Box::new(self.run.clone()), changed.into()));
     }
 
     /// Answers the commands of this handle that somebody has carried out.
@@ -345,6 +359,6 @@ fn stamp(record: Record, at: jiff::Timestamp, epoch: u64) -> Stamped {
 }
 
 /// Keeps what the history shows of a run.
-fn save_summary(run: &Run, stored: &Stored, dir: &RunDir, journal: u64) {
-    Summary::of(run, stored, journal).save(dir);
+fn save_summary(run: &Run, code: &Code, dir: &RunDir, journal: u64) {
+    Summary::of(run, code, journal).save(dir);
 }

@@ -44,7 +44,7 @@ impl Conducting<'_> {
         let copy = |top: &str, changed: Option<&str>| {
             let hash = match changed {
                 Some(hash) => hash,
-                None => match self.s.stored.code.get(top) {
+                None => match self.s.code.get(top) {
                     Some(entry) => entry.hash.as_str(),
                     // A change gave it another folder: it runs where it is.
                     None => return Ok(std::path::PathBuf::from(top)),

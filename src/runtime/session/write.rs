@@ -7,7 +7,6 @@ use crate::{
         status::Status,
     },
     journal::JournalError,
-    runtime::handle::Event,
 };
 
 impl Conducting<'_> {
@@ -43,7 +42,7 @@ impl Conducting<'_> {
         let changed = self.s.run.apply(&stamped);
         self.s.answer_if_done(&stamped.record);
         self.note_changes(&changed);
-        self.fresh.push(stamped);
+        self.fresh.get_or_insert_default().extend(changed.jobs);
     }
 
     /// Keeps the lists of rows that something must be done about.
@@ -80,9 +79,8 @@ impl Conducting<'_> {
             // Watching goes on; sending waits for the next commit to succeed.
             self.s.trouble(state_report(&error));
         }
-        if !self.fresh.is_empty() {
-            let fresh = std::mem::take(&mut self.fresh);
-            self.s.tell(Event::Records(fresh.into()));
+        if let Some(changed) = self.fresh.take() {
+            self.s.tell_changed(changed);
         }
     }
 }

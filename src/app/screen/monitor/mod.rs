@@ -15,10 +15,7 @@ use jiff::Timestamp;
 use super::{Context, Step};
 use crate::{
     app::{effect::Effect, keymap::Scope, msg::Msg},
-    domain::{
-        ids::RunId,
-        run::{Run, Stamped},
-    },
+    domain::{ids::JobIx, run::Run},
 };
 
 mod actions;
@@ -193,7 +190,7 @@ impl Monitor {
                 let conducting = self.opened().is_some_and(|o| o.conducting);
                 self.open(*run, conducting, cx)
             }
-            Msg::RunNews { run, records } => self.news(&run, &records, cx),
+            Msg::RunNews { run, changed } => self.news(*run, &changed, cx),
             Msg::Conducting { run, conducting, other } => {
                 if let Some(opened) = self.opened.as_deref_mut().filter(|o| o.run.id == run) {
                     opened.conducting = conducting;
@@ -247,12 +244,12 @@ impl Monitor {
         }
     }
 
-    fn news(&mut self, run: &RunId, records: &[Stamped], cx: &Context<'_>) -> Vec<Step> {
-        let Some(opened) = self.opened.as_deref_mut().filter(|o| o.run.id == *run) else {
+    fn news(&mut self, run: Run, changed: &[JobIx], cx: &Context<'_>) -> Vec<Step> {
+        let Some(opened) = self.opened.as_deref_mut().filter(|o| o.run.id == run.id) else {
             return Vec::new();
         };
         let rows = layout(opened, cx).table_rows();
-        opened.fold(records, rows);
+        opened.take_in(run, changed, rows);
         self.follow_attempt(cx)
     }
 

@@ -14,7 +14,7 @@ use crate::{
     app::{effect::Effect, line::Line},
     domain::{
         ids::JobIx,
-        run::{Run, Stamped},
+        run::Run,
         status::Status,
     },
 };
@@ -174,14 +174,10 @@ impl Opened {
         waiting + self.index.tally().put_off()
     }
 
-    pub(super) fn fold(&mut self, records: &[Stamped], rows: usize) {
-        let mut changed: Vec<JobIx> = Vec::new();
-        for record in records {
-            changed.extend(self.run.apply(record).jobs);
-        }
-        changed.sort_unstable();
-        changed.dedup();
-        if self.index.update(&self.run, &changed) {
+    /// The run as it stands now; `changed` are its rows that differ, each once.
+    pub(super) fn take_in(&mut self, run: Run, changed: &[JobIx], rows: usize) {
+        self.run = run;
+        if self.index.update(&self.run, changed) {
             self.cursor.settle(&self.index, rows);
         }
     }

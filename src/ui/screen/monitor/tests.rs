@@ -155,8 +155,7 @@ fn held() {
     snap!("held", m => {
         let record = Record::Held { reason: "3 jobs failed, `max_failures` is 3".into() };
         let records = vec![Stamped { at: sample::after(719), epoch: 1, record }];
-        let run = m.monitor.opened().unwrap().run().id.clone();
-        update(&mut m, Msg::RunNews { run, records });
+        sample::tell(&mut m, &records);
     });
 }
 
@@ -169,8 +168,7 @@ fn busy() {
         let cluster = crate::domain::ids::ClusterId::new("lab");
         let record = Record::Intent { cluster, jobs };
         let records = vec![Stamped { at: sample::after(719), epoch: 1, record }];
-        let run = m.monitor.opened().unwrap().run().id.clone();
-        update(&mut m, Msg::RunNews { run, records });
+        sample::tell(&mut m, &records);
         insta::assert_snapshot!(format!("busy-{width}x{height}"), screen(&m));
     }
 }
@@ -193,7 +191,7 @@ fn every_size_can_be_drawn_in_every_state() {
 fn hostile_names_and_words_stay_in_their_cells() {
     let mut run = sample::small();
     let evil = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{9b}31m\u{202e}evil\t";
-    for job in &mut run.jobs {
+    for job in run.jobs.iter_mut() {
         let mut spec = (*job.spec).clone();
         spec.name = format!("{evil}{}", spec.name);
         spec.env = std::sync::Arc::new([(evil.to_owned(), evil.to_owned())].into_iter().collect());

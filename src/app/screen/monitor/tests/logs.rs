@@ -152,9 +152,7 @@ fn the_pane_goes_along_with_the_cursor_and_with_a_new_attempt() {
     press(&mut m, "end");
     assert_eq!(pane(&m).state, LogState::NotStarted);
     assert_eq!(pane(&m).job, JobIx(19));
-    let run = opened(&m).run().id.clone();
-    let records = sample::sent(19, 1, "lab", 722);
-    let effects = update(&mut m, Msg::RunNews { run, records });
+    let effects = sample::tell(&mut m, &sample::sent(19, 1, "lab", 722));
     assert_eq!(asked(&effects).job, JobIx(19));
 }
 
@@ -240,11 +238,10 @@ fn a_log_is_opened_once_the_cluster_has_the_job() {
     let mut m = small();
     press(&mut m, "end");
     assert!(press(&mut m, "l").is_empty());
-    let run = opened(&m).run().id.clone();
     let mut records = sample::sent(19, 1, "lab", 722);
     let accepted = records.pop().unwrap();
-    assert!(update(&mut m, Msg::RunNews { run: run.clone(), records }).is_empty());
-    let effects = update(&mut m, Msg::RunNews { run: run.clone(), records: vec![accepted] });
+    assert!(sample::tell(&mut m, &records).is_empty());
+    let effects = sample::tell(&mut m, &[accepted]);
     let request = asked(&effects);
     // Told to be whole while the job still runs: read again when it has ended.
     let part = LogPart {
@@ -257,7 +254,7 @@ fn a_log_is_opened_once_the_cluster_has_the_job() {
     update(&mut m, Msg::Log(part));
     assert_eq!(pane(&m).state, LogState::Ended);
     let end = sample::observed(19, 1, 730, sample::ended(Status::Succeeded, 723, 729));
-    let effects = update(&mut m, Msg::RunNews { run, records: vec![end] });
+    let effects = sample::tell(&mut m, &[end]);
     let request = asked(&effects);
     answer(&mut m, request.serial, 0, b"one\ntwo\n", 8);
     assert_eq!(shown(&m), ["one", "two"]);

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::app::screen::monitor::filter::Filter;
+use crate::{
+    app::screen::monitor::filter::Filter,
+    domain::{ids::RunId, run::Stamped},
+};
 
 #[test]
 fn the_cursor_moves_over_heads_and_jobs() {
@@ -291,8 +294,7 @@ fn held_jobs_are_sent_and_sending_is_stopped_after_a_question() {
         epoch: 1,
         record: Record::Held { reason: "stopped by hand".into() },
     };
-    let run = opened(&m).run().id.clone();
-    update(&mut m, Msg::RunNews { run, records: vec![held] });
+    sample::tell(&mut m, &[held]);
     press(&mut m, "S");
     assert!(question(&m).1.contains("held: stopped by hand"));
     press(&mut m, "esc");
@@ -302,9 +304,7 @@ fn held_jobs_are_sent_and_sending_is_stopped_after_a_question() {
         cause: Some(crate::domain::status::Cause::Cancelled),
         reason: "sending was stopped".into(),
     };
-    let run = opened(&m).run().id.clone();
-    let records = vec![put_off(722, Record::Released), put_off(723, stopped)];
-    update(&mut m, Msg::RunNews { run, records });
+    sample::tell(&mut m, &[put_off(722, Record::Released), put_off(723, stopped)]);
     assert_eq!((opened(&m).unsent(), opened(&m).sendable()), (0, 1));
     press(&mut m, "S");
     assert!(question(&m).1.starts_with("Send 1 job?"));
@@ -316,14 +316,10 @@ fn held_jobs_are_sent_and_sending_is_stopped_after_a_question() {
 fn news_of_another_run_is_ignored() {
     let mut m = small();
     let before = m.monitor.clone();
-    let run = RunId::new("other").unwrap();
-    update(&mut m, Msg::RunNews { run, records: sample::news(20, 10, 1) });
+    let mut other = sample::small();
+    other.id = RunId::new("other").unwrap();
+    update(&mut m, sample::told(&mut other, &sample::news(20, 10, 1)));
     assert_eq!(m.monitor, before);
-}
-
-fn news(m: &mut Model, records: Vec<Stamped>) {
-    let run = opened(m).run().id.clone();
-    update(m, Msg::RunNews { run, records });
 }
 
 fn screen_row(m: &Model) -> usize {
@@ -342,11 +338,11 @@ fn the_row_stays_where_it_is_while_data_arrives() {
         for round in 0..20 {
             // Nothing about the job under the cursor.
             let at = opened(&m).current().unwrap().0;
-            let records = sample::news(2_000, 200, round)
+            let records: Vec<Stamped> = sample::news(2_000, 200, round)
                 .into_iter()
                 .filter(|r| !matches!(&r.record, Record::Observed { job, .. } if job.0 == at))
                 .collect();
-            news(&mut m, records);
+            sample::tell(&mut m, &records);
             assert_eq!(name(&m), key, "{keys}");
             assert_eq!(screen_row(&m), row, "{keys}");
         }
@@ -370,7 +366,7 @@ fn a_row_that_leaves_gives_the_cursor_to_its_neighbour() {
             automatic: false,
         },
     };
-    news(&mut m, vec![retried]);
+    sample::tell(&mut m, &[retried]);
     assert_eq!(name(&m), "fine-tune-8");
 }
 
