@@ -61,7 +61,7 @@ pub async fn wait(cx: &Context<'_>, args: &WaitArgs) -> Answer {
         let counts = Status::ALL.into_iter().map(|s| (s, run.count(s)));
         cx.out.line(format!("run {}: {}", run.id, in_words(counts)));
         if run.has_failures() && end == End::Reached {
-            job_table::print(cx.out, run, &answer.jobs, jiff::Timestamp::now());
+            job_table::print(cx.out, run, answer.jobs, jiff::Timestamp::now());
         }
         if let Some(report) = &stopped_early {
             cx.out.say(&report.message);

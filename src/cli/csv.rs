@@ -27,29 +27,24 @@ const COLUMNS: [&str; 20] = [
     "log_path",
 ];
 
-pub fn print(out: &Out, answer: &StatusAnswer) {
-    for line in lines(answer) {
-        // Files get what was recorded, a terminal only what cannot steer it.
-        if out.terminal { out.line(safe(&line)) } else { out.line(line) }
-    }
-}
-
-fn lines(answer: &StatusAnswer) -> Vec<String> {
-    let mut names: Vec<&str> = Vec::new();
-    for job in &answer.jobs {
+pub fn print(out: &Out, answer: &StatusAnswer<'_>) {
+    // Files get what was recorded, a terminal only what cannot steer it.
+    let line = |text: String| if out.terminal { out.line(safe(&text)) } else { out.line(text) };
+    let mut names: Vec<String> = Vec::new();
+    for job in answer.jobs.iter() {
         for (name, _) in job.params.iter() {
-            if !names.contains(&name) {
-                names.push(name);
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
             }
         }
     }
     // A parameter that is called like a column of ours gets a prefix.
-    let title = |name: &&str| {
-        if COLUMNS.contains(name) { format!("param_{name}") } else { (*name).to_owned() }
+    let title = |name: &String| {
+        if COLUMNS.contains(&name.as_str()) { format!("param_{name}") } else { name.clone() }
     };
     let own = COLUMNS.iter().map(|name| (*name).to_owned());
-    let mut lines = vec![join(own.chain(names.iter().map(title)))];
-    for job in &answer.jobs {
+    line(join(own.chain(names.iter().map(title))));
+    for job in answer.jobs.iter() {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let own = [
             job.name.clone(),
@@ -74,9 +69,8 @@ fn lines(answer: &StatusAnswer) -> Vec<String> {
             text(&job.log_path),
         ];
         let params = names.iter().map(|name| job.params.get(name).unwrap_or_default().to_owned());
-        lines.push(join(own.into_iter().chain(params)));
+        line(join(own.into_iter().chain(params)));
     }
-    lines
 }
 
 fn join(fields: impl Iterator<Item = String>) -> String {

@@ -10,8 +10,8 @@ use super::{
     table::{self, Cell, number, painted, text},
 };
 use crate::{
-    domain::{run::Run, status::Status},
-    runtime::answer::JobAnswer,
+    domain::{ids::JobIx, run::Run, status::Status},
+    runtime::answer::{JobAnswer, JobAnswers},
 };
 
 /// More jobs than this are folded on a terminal.
@@ -31,7 +31,7 @@ enum Line {
 }
 
 /// Prints it. `jobs` and the run's are the same, in the same order.
-pub fn print(out: &Out, run: &Run, jobs: &[JobAnswer], now: Timestamp) {
+pub fn print(out: &Out, run: &Run, jobs: JobAnswers<'_>, now: Timestamp) {
     let columns = [
         text("state"),
         text("name"),
@@ -49,14 +49,11 @@ pub fn print(out: &Out, run: &Run, jobs: &[JobAnswer], now: Timestamp) {
     } else {
         ((0..jobs.len()).map(Line::Job).collect(), 0)
     };
-    let rows: Vec<Vec<Cell>> = lines
-        .iter()
-        .filter_map(|line| match *line {
-            Line::Job(i) => Some(job_row(jobs.get(i)?, run, i, now)),
-            Line::Group { from, to } => group_row(run, from, to),
-        })
-        .collect();
-    table::print(out, &columns, &rows);
+    let rows = lines.iter().filter_map(|line| match *line {
+        Line::Job(i) => Some(job_row(&jobs.get(JobIx(i as u32))?, run, i, now)),
+        Line::Group { from, to } => group_row(run, from, to),
+    });
+    table::print(out, &columns, rows);
     if left_out > 0 {
         out.line(format!("… and {left_out} more; --csv and --json list all"));
     }

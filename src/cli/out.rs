@@ -4,12 +4,12 @@
 //! A reader that goes away (`| head`) ends the output without a word.
 
 use std::{
-    fmt::Write as _,
     io::{self, IsTerminal, Write},
     sync::{Mutex, PoisonError},
 };
 
 use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::{
     app::text::safe,
@@ -118,21 +118,14 @@ impl Out {
     /// Bytes of the answer, as they are.
     pub fn bytes(&self, bytes: &[u8]) {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sink.closed
-            && let Err(e) = sink.buffer.write_all(bytes)
-        {
-            sink.end(e);
-        }
+        // A sink keeps what went wrong until the end.
+        let _ = sink.write_all(bytes);
     }
 
     /// Sends what was written on its way.
     pub fn flush(&self) {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sink.closed
-            && let Err(e) = sink.buffer.flush()
-        {
-            sink.end(e);
-        }
+        let _ = sink.flush();
     }
 
     /// Nobody reads any more.
@@ -154,14 +147,18 @@ impl Out {
         }
     }
 
-    /// The answer, as the one JSON document.
+    /// The answer, as the one JSON document; written as it is made.
     ///
     /// # Errors
     /// It cannot be put into JSON, which is a bug.
     pub fn document(&self, answer: &impl Serialize) -> Result<(), Report> {
-        let text = serde_json::to_string_pretty(answer)
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut json = serde_json::Serializer::with_formatter(&mut *sink, SafeJson::default());
+        answer
+            .serialize(&mut json)
             .map_err(|e| Report::new(Kind::Internal, format!("cannot write the answer: {e}")))?;
-        self.line(escaped(text));
+        drop(sink);
+        self.line("");
         Ok(())
     }
 
@@ -217,6 +214,27 @@ impl Sink {
     }
 }
 
+/// Never fails: what went wrong is kept, and the rest is dropped.
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.closed
+            && let Err(e) = self.buffer.write_all(bytes)
+        {
+            self.end(e);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.closed
+            && let Err(e) = self.buffer.flush()
+        {
+            self.end(e);
+        }
+        Ok(())
+    }
+}
+
 fn coloured(on: bool, paint: Paint, text: &str) -> String {
     if on && paint != Paint::Plain {
         format!("\x1b[{}m{text}\x1b[0m", paint.code())
@@ -225,22 +243,47 @@ fn coloured(on: bool, paint: Paint, text: &str) -> String {
     }
 }
 
-/// JSON with the characters escaped that JSON itself lets through and a terminal
-/// obeys: DEL, C1 controls, changes of direction. They occur in strings only.
-fn escaped(text: String) -> String {
-    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(obeyed) {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if obeyed(c) {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
+/// Pretty JSON in which the characters are escaped that JSON itself lets through
+/// and a terminal obeys: DEL, C1 controls, changes of direction.
+#[derive(Default)]
+struct SafeJson(PrettyFormatter<'static>);
+
+/// Passes these on as they are.
+macro_rules! as_pretty {
+    ($($name:ident $(($flag:ident))?),*) => {$(
+        fn $name<W: ?Sized + Write>(&mut self, out: &mut W $(, $flag: bool)?) -> io::Result<()> {
+            self.0.$name(out $(, $flag)?)
         }
+    )*};
+}
+
+impl Formatter for SafeJson {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        mut text: &str,
+    ) -> io::Result<()> {
+        let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        while let Some((at, c)) = text.char_indices().find(|(_, c)| obeyed(*c)) {
+            let (before, rest) = text.split_at(at);
+            out.write_all(before.as_bytes())?;
+            write!(out, "\\u{:04x}", u32::from(c))?;
+            text = rest.strip_prefix(c).unwrap_or_default();
+        }
+        out.write_all(text.as_bytes())
     }
-    out
+
+    as_pretty!(
+        begin_array,
+        end_array,
+        begin_array_value(first),
+        end_array_value,
+        begin_object,
+        end_object,
+        begin_object_key(first),
+        begin_object_value,
+        end_object_value
+    );
 }
 
 /// Safe, with its own line ends kept.
@@ -255,8 +298,12 @@ mod tests {
     #[test]
     fn json_cannot_steer_a_terminal_and_says_the_same() {
         let hostile = serde_json::json!({ "name": "a\u{1b}[2J\u{9b}31m\u{202e}b\u{7f}é" });
-        let text = escaped(serde_json::to_string(&hostile).unwrap());
-        assert!(text.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{text:?}");
+        let mut text = Vec::new();
+        let mut json = serde_json::Serializer::with_formatter(&mut text, SafeJson::default());
+        hostile.serialize(&mut json).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let steers = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!text.contains(steers), "{text:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), hostile);
     }
 }

@@ -199,7 +199,7 @@ fn print_jobs(out: &Out, to: To, plan: &Plan) {
             ]
         })
         .collect();
-    table::print_to(out, to, &columns, &rows);
+    table::print_to(out, to, &columns, rows);
     if let Some(more) = plan.jobs.len().checked_sub(ROWS).filter(|n| *n > 0) {
         let text = format!("… and {} more; --json lists all", jobs_word(more));
         match to {

@@ -75,7 +75,7 @@ fn print(cx: &Context<'_>, plan: &CleanPlan) {
             ]
         })
         .collect();
-    table::print(cx.out, &columns, &rows);
+    table::print(cx.out, &columns, rows);
     for (run, why) in &plan.kept {
         cx.out.line(format!("{run} stays: {}", safe(why)));
     }

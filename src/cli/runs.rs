@@ -69,7 +69,7 @@ pub async fn runs(cx: &Context<'_>) -> Answer {
             ]
         })
         .collect();
-    table::print(cx.out, &columns, &rows);
+    table::print(cx.out, &columns, rows);
     Ok(0)
 }
 
@@ -102,7 +102,7 @@ pub async fn status(cx: &Context<'_>, args: &Args) -> Answer {
     Ok(0)
 }
 
-pub fn status_answer(look: &Look) -> StatusAnswer {
+pub fn status_answer(look: &Look) -> StatusAnswer<'_> {
     let conductor = look.conductor.as_ref().map(|(who, seen)| conductor(who, Some(*seen)));
     StatusAnswer::of(&look.run, &look.health, conductor)
 }
@@ -116,7 +116,7 @@ fn conductor(who: &Conductor, last_seen: Option<Timestamp>) -> ConductorAnswer {
     }
 }
 
-fn print_status(out: &Out, look: &Look, answer: &StatusAnswer) {
+fn print_status(out: &Out, look: &Look, answer: &StatusAnswer<'_>) {
     let run = &look.run;
     let now = Timestamp::now();
     out.line(format!(
@@ -142,7 +142,7 @@ fn print_status(out: &Out, look: &Look, answer: &StatusAnswer) {
         }
     }
     out.line("");
-    job_table::print(out, run, &answer.jobs, now);
+    job_table::print(out, run, answer.jobs, now);
 }
 
 /// Who carries the run on, and what waits for whom.
@@ -220,7 +220,7 @@ pub async fn clusters(cx: &Context<'_>) -> Answer {
             ]
         })
         .collect();
-    table::print(cx.out, &columns, &rows);
+    table::print(cx.out, &columns, rows);
     Ok(0)
 }
 

@@ -41,20 +41,25 @@ pub fn painted(paint: Paint, text: impl Into<String>) -> Cell {
 }
 
 /// Prints a table as the answer. A column without any content is left out.
-pub fn print(out: &Out, columns: &[Column], rows: &[Vec<Cell>]) {
+pub fn print(out: &Out, columns: &[Column], rows: impl IntoIterator<Item = Vec<Cell>> + Clone) {
     print_to(out, To::Answer, columns, rows);
 }
 
-/// Prints a table there.
-pub fn print_to(out: &Out, to: To, columns: &[Column], rows: &[Vec<Cell>]) {
+/// Prints a table there. The rows are made twice, to measure and to print them, and
+/// never all at once.
+pub fn print_to(
+    out: &Out,
+    to: To,
+    columns: &[Column],
+    rows: impl IntoIterator<Item = Vec<Cell>> + Clone,
+) {
     const GAP: usize = 2;
-    let used: Vec<bool> = (0..columns.len())
-        .map(|c| rows.iter().any(|row| row.get(c).is_some_and(|cell| !cell.text.is_empty())))
-        .collect();
+    let mut used = vec![false; columns.len()];
     let mut widths: Vec<usize> = columns.iter().map(|c| width(c.title)).collect();
-    for row in rows {
-        for (w, cell) in widths.iter_mut().zip(row) {
+    for row in rows.clone() {
+        for ((w, used), cell) in widths.iter_mut().zip(&mut used).zip(&row) {
             *w = (*w).max(width(&fit(&cell.text, 200)));
+            *used |= !cell.text.is_empty();
         }
     }
     let shown = || columns.iter().enumerate().filter(|(c, _)| used.get(*c) == Some(&true));

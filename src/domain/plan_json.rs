@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     finding::{Finding, Severity},
@@ -19,7 +19,7 @@ use super::{
 
 /// The whole answer. `R` is one request as rendered by a cluster.
 #[derive(Clone, Debug, Serialize)]
-pub struct PlanAnswer<R> {
+pub struct PlanAnswer<'a, R> {
     pub schema_version: u32,
     pub batch: String,
     /// As given: a path, or `-`.
@@ -35,8 +35,18 @@ pub struct PlanAnswer<R> {
     /// Jobs by what is done with them.
     pub jobs_by_action: IndexMap<&'static str, usize>,
     pub findings: Vec<FindingAnswer>,
-    pub jobs: Vec<JobAnswer>,
+    pub jobs: JobAnswers<'a>,
     pub requests: Option<Vec<R>>,
+}
+
+/// The jobs, each made when it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct JobAnswers<'a>(&'a [PlannedJob]);
+
+impl Serialize for JobAnswers<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.0.iter().map(JobAnswer::of))
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -133,8 +143,8 @@ impl JobAnswer {
     }
 }
 
-impl<R> PlanAnswer<R> {
-    pub fn new(plan: &Plan, file: Option<&str>, requests: Option<Vec<R>>) -> Self {
+impl<'a, R> PlanAnswer<'a, R> {
+    pub fn new(plan: &'a Plan, file: Option<&str>, requests: Option<Vec<R>>) -> Self {
         let mut jobs_by_action = IndexMap::new();
         for job in &plan.jobs {
             *jobs_by_action.entry(job.action.word()).or_insert(0) += 1;
@@ -153,7 +163,7 @@ impl<R> PlanAnswer<R> {
             gpus_by_project: totals.gpus_by_project.clone(),
             jobs_by_action,
             findings: plan.findings.iter().map(FindingAnswer::of).collect(),
-            jobs: plan.jobs.iter().map(JobAnswer::of).collect(),
+            jobs: JobAnswers(&plan.jobs),
             requests,
         }
     }

@@ -196,7 +196,15 @@ impl Replay {
     /// There is no such run, its plan is damaged, or it was written by a newer
     /// jobdeck.
     pub fn read(dir: &RunDir) -> Result<Self, JournalError> {
-        let Stored { approved, code, .. } = Stored::read(dir)?;
+        Self::of(dir, Stored::read(dir)?)
+    }
+
+    /// Reads the journal of a run whose plan is known.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or was written by a newer jobdeck.
+    pub fn of(dir: &RunDir, stored: Stored) -> Result<Self, JournalError> {
+        let Stored { approved, code, .. } = stored;
         let mut run = Run::new(&approved);
         drop(approved);
         let mut damage = Vec::new();

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fs};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer as _};
 
 use super::{Code, JournalError, Replay, RunDir, Stored, dir::replace};
 use crate::domain::{
@@ -158,13 +158,11 @@ impl Summary {
 impl Stored {
     /// Writes down what work the jobs are. Done once, when the run is made.
     pub fn save_identities(&self, dir: &RunDir) {
-        let texts: Vec<String> = self
-            .approved
-            .jobs()
-            .iter()
-            .map(|job| Identity::of(&job.spec, self.code.of(&job.spec)).to_string())
-            .collect();
-        if let Ok(text) = serde_json::to_vec(&texts) {
+        let mut text = Vec::new();
+        let mut json = serde_json::Serializer::new(&mut text);
+        let jobs = self.approved.jobs().iter();
+        let identities = jobs.map(|job| Identity::of(&job.spec, self.code.of(&job.spec)));
+        if json.collect_seq(identities.map(|identity| identity.to_string())).is_ok() {
             let _ = replace(&dir.identities(), &text, false);
         }
     }

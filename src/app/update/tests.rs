@@ -117,7 +117,11 @@ fn clusters_are_asked_again_when_jobs_start_or_end() {
     let effects = update(&mut m, Msg::RunOpened { run: Box::new(run), conducting: true });
     assert_eq!(checks(&effects), 1, "its running jobs have GPUs");
     let begun = sample::observed(13, 1, 721, sample::running(721, "gpu03"));
-    assert_eq!(checks(&sample::tell(&mut m, std::slice::from_ref(&begun))), 0, "not twice in a moment");
+    assert_eq!(
+        checks(&sample::tell(&mut m, std::slice::from_ref(&begun))),
+        0,
+        "not twice in a moment"
+    );
     assert_eq!(checks(&at(&mut m, 1)), 0);
     assert!(wants_tick(&m));
     assert_eq!(checks(&at(&mut m, 2)), 1, "but soon");

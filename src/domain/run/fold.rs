@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Attempt, Record, Rows, Run, RunJob, Stamped, row::set};
+use super::{
+    Attempt, Record, Rows, Run, RunJob, Stamped,
+    row::{Words, set},
+};
 use crate::domain::{ids::JobIx, plan::Approved, status::Status};
 
 /// What a record changed, so that a window updates just that.
@@ -268,11 +271,14 @@ impl Run {
         changed: &mut Changed,
         change: impl FnOnce(&mut RunJob) -> bool,
     ) {
+        let neighbour = job.index().checked_sub(1).and_then(|at| self.jobs.get(at)?.attempt());
+        let words = neighbour.map(Words::of).unwrap_or_default();
         let Some(row) = self.jobs.get_mut(job.index()) else { return };
         let before = row.status;
         if !change(row) {
             return;
         }
+        row.share(&words);
         let after = row.status;
         if before != after {
             if let Some(n) = self.counts.get_mut(&before) {

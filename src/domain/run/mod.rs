@@ -147,6 +147,12 @@ impl RunJob {
         self.attempts.last()
     }
 
+    /// The newest attempt, unless the job ended without ever having been anywhere:
+    /// a cluster may hold a job for another that then fails.
+    pub fn sent(&self) -> Option<&Attempt> {
+        self.attempt().filter(|_| self.status != Status::NotSubmitted)
+    }
+
     /// What the newest attempt runs: the job as a retry changed it.
     pub fn spec_now(&self) -> &Arc<JobSpec> {
         self.attempts.last().and_then(|a| a.spec.as_ref()).unwrap_or(&self.spec)

@@ -20,7 +20,31 @@ pub(super) fn set(slot: &mut Option<Arc<str>>, text: Option<&str>) {
     }
 }
 
+/// Texts that the jobs of a batch often have in common.
+#[derive(Debug, Default)]
+pub(super) struct Words([Option<Arc<str>>; 3]);
+
+impl Words {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        Self([attempt.reason.clone(), attempt.node.clone(), attempt.error.clone()])
+    }
+}
+
 impl RunJob {
+    /// Words that are also its neighbour's are kept once for both.
+    pub(super) fn share(&mut self, neighbour: &Words) {
+        let Some(last) = self.attempts.last_mut() else { return };
+        let own = [&mut last.reason, &mut last.node, &mut last.error];
+        for (own, known) in own.into_iter().zip(&neighbour.0) {
+            if own == known {
+                own.clone_from(known);
+            }
+        }
+        if self.reason == last.reason {
+            self.reason.clone_from(&last.reason);
+        }
+    }
+
     /// Takes just the room it needs: most rows never have another.
     fn add(&mut self, attempt: Attempt) {
         self.attempts.reserve_exact(1);

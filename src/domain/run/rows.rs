@@ -27,8 +27,7 @@ pub struct Rows {
 }
 
 /// The rows in order.
-pub type Iter<'a> =
-    FlatMap<slice::Iter<'a, Chunk>, &'a [RunJob], fn(&'a Chunk) -> &'a [RunJob]>;
+pub type Iter<'a> = FlatMap<slice::Iter<'a, Chunk>, &'a [RunJob], fn(&'a Chunk) -> &'a [RunJob]>;
 
 impl Rows {
     pub fn len(&self) -> usize {

@@ -13,8 +13,10 @@ mod status;
 mod submit;
 
 pub use plan::RequestAnswer;
-pub use status::{AttemptAnswer, ConductorAnswer, HealthAnswer, JobAnswer, StatusAnswer};
-pub use submit::{ResultAnswer, SubmitAnswer};
+pub use status::{
+    AttemptAnswer, ConductorAnswer, HealthAnswer, JobAnswer, JobAnswers, StatusAnswer,
+};
+pub use submit::{ResultAnswer, ResultAnswers, SubmitAnswer};
 
 /// Of every answer.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -60,4 +62,39 @@ pub struct ClusterAnswer {
 pub struct ClustersAnswer {
     pub schema_version: u32,
     pub clusters: Vec<ClusterAnswer>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::sample,
+        domain::{run::JobFacts, status::Status},
+        runtime::handle::Healths,
+    };
+
+    #[test]
+    fn what_never_ran_has_no_id_and_no_log() {
+        let mut run = sample::small();
+        let facts = JobFacts::of(Status::NotSubmitted);
+        let mut records = sample::sent(19, 1, "lab", 722);
+        records.push(sample::observed(19, 1, 723, facts));
+        let before = SubmitAnswer::of(&run).successful_submissions;
+        for record in &records {
+            run.apply(record);
+        }
+        let status = serde_json::to_value(StatusAnswer::of(&run, &Healths::new(), None)).unwrap();
+        let row = &status["jobs"][19];
+        assert_eq!(row["status"], "not_submitted");
+        for key in ["job_id", "remote_name", "submitted_at", "url", "log_path"] {
+            assert!(row[key].is_null(), "{key}: {row}");
+        }
+        for key in ["job_id", "log_path"] {
+            assert!(row["attempts"][0][key].is_null(), "{key}: {row}");
+        }
+        let answer = SubmitAnswer::of(&run);
+        assert_eq!(answer.successful_submissions, before);
+        let result = answer.results.iter().nth(19).unwrap();
+        assert_eq!((result.status, result.job_id), ("not_submitted", None));
+    }
 }

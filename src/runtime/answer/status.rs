@@ -1,7 +1,7 @@
 //! `status` and `wait`.
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::SCHEMA_VERSION;
 use crate::{
@@ -92,8 +92,8 @@ impl From<&Health> for HealthAnswer {
 }
 
 /// The whole table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StatusAnswer {
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusAnswer<'a> {
     pub schema_version: u32,
     pub run: String,
     pub batch: String,
@@ -107,7 +107,38 @@ pub struct StatusAnswer {
     pub conductor: Option<ConductorAnswer>,
     pub gpus_in_use: Gpus,
     pub clusters: IndexMap<String, HealthAnswer>,
-    pub jobs: Vec<JobAnswer>,
+    pub jobs: JobAnswers<'a>,
+}
+
+/// The rows of a run, each made when it is written: of a large run the answer is
+/// many times the run itself.
+#[derive(Clone, Copy, Debug)]
+pub struct JobAnswers<'a>(&'a Run);
+
+impl<'a> JobAnswers<'a> {
+    pub fn len(&self) -> usize {
+        self.0.jobs.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.jobs.is_empty()
+    }
+
+    pub fn get(&self, ix: JobIx) -> Option<JobAnswer> {
+        self.0.job(ix).map(|job| JobAnswer::of(self.0, ix, job))
+    }
+
+    /// In batch order.
+    pub fn iter(&self) -> impl Iterator<Item = JobAnswer> + 'a {
+        let run = self.0;
+        (0..).map(JobIx).zip(&run.jobs).map(move |(ix, job)| JobAnswer::of(run, ix, job))
+    }
+}
+
+impl Serialize for JobAnswers<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.iter())
+    }
 }
 
 /// Jobs by status, in the order they are shown; only what occurs.
@@ -125,17 +156,18 @@ fn time(value: Option<jiff::Timestamp>) -> Option<String> {
 
 impl AttemptAnswer {
     fn of(attempt: &Attempt) -> Self {
+        let sent = Some(attempt).filter(|a| a.status != Status::NotSubmitted);
         Self {
             attempt: attempt.number,
             status: attempt.status.word(),
             cause: attempt.cause.map(Cause::word),
-            job_id: text(attempt.remote_id.as_ref()),
+            job_id: sent.and_then(|a| text(a.remote_id.as_ref())),
             exit_code: attempt.exit_code,
             started_at: time(attempt.started_at),
             finished_at: time(attempt.finished_at),
             signal: attempt.signal,
             error: text(attempt.error.as_ref()),
-            log_path: text(attempt.log_path.as_ref()),
+            log_path: sent.and_then(|a| text(a.log_path.as_ref())),
         }
     }
 }
@@ -144,6 +176,7 @@ impl JobAnswer {
     fn of(run: &Run, ix: JobIx, job: &RunJob) -> Self {
         let spec = job.spec_now();
         let last = job.attempt();
+        let sent = job.sent();
         Self {
             name: spec.name.clone(),
             group: text(spec.group.as_ref()),
@@ -154,29 +187,29 @@ impl JobAnswer {
             cause: job.cause.map(Cause::word),
             reason: text(run.reason(ix).as_ref()),
             blocked: job.blocked,
-            job_id: last.and_then(|a| text(a.remote_id.as_ref())),
-            remote_name: last.and_then(|a| text(a.remote_name.as_ref())),
+            job_id: sent.and_then(|a| text(a.remote_id.as_ref())),
+            remote_name: sent.and_then(|a| text(a.remote_name.as_ref())),
             attempt: last.map_or(0, |a| a.number),
             attempts: job.attempts.iter().map(AttemptAnswer::of).collect(),
             gpus: spec.gpus,
             total_gpus: job.total_gpus,
-            submitted_at: last.and_then(|a| time(a.submitted_at)),
+            submitted_at: sent.and_then(|a| time(a.submitted_at)),
             started_at: last.and_then(|a| time(a.started_at)),
             finished_at: last.and_then(|a| time(a.finished_at)),
             exit_code: last.and_then(|a| a.exit_code),
             error: last.and_then(|a| text(a.error.as_ref())),
             node: last.and_then(|a| text(a.node.as_ref())),
-            url: last.and_then(|a| text(a.url.as_ref())),
-            log_path: last.and_then(|a| text(a.log_path.as_ref())),
+            url: sent.and_then(|a| text(a.url.as_ref())),
+            log_path: sent.and_then(|a| text(a.log_path.as_ref())),
             params: spec.params.clone(),
             action: job.action.word(),
         }
     }
 }
 
-impl StatusAnswer {
+impl<'a> StatusAnswer<'a> {
     /// The table of a run. `conductor`: who carries it on now, if anybody lives.
-    pub fn of(run: &Run, health: &Healths, conductor: Option<ConductorAnswer>) -> Self {
+    pub fn of(run: &'a Run, health: &Healths, conductor: Option<ConductorAnswer>) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             run: run.id.to_string(),
@@ -189,11 +222,7 @@ impl StatusAnswer {
             conductor,
             gpus_in_use: run.gpus_in_use(),
             clusters: health.iter().map(|(id, h)| (id.to_string(), h.into())).collect(),
-            jobs: (0..)
-                .map(JobIx)
-                .zip(&run.jobs)
-                .map(|(ix, job)| JobAnswer::of(run, ix, job))
-                .collect(),
+            jobs: JobAnswers(run),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `submit` and `retry`, with the statistics of a multi-job request.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::SCHEMA_VERSION;
 use crate::domain::{
@@ -25,8 +25,8 @@ pub struct ResultAnswer {
 }
 
 /// The whole submission.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SubmitAnswer {
+#[derive(Clone, Debug, Serialize)]
+pub struct SubmitAnswer<'a> {
     pub schema_version: u32,
     pub run: String,
     pub batch: String,
@@ -41,7 +41,35 @@ pub struct SubmitAnswer {
     pub in_progress_jobs: usize,
     /// Sent because an identical job had failed, or as another attempt.
     pub resubmitted_jobs: usize,
-    pub results: Vec<ResultAnswer>,
+    pub results: ResultAnswers<'a>,
+}
+
+/// What became of each job, made when it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct ResultAnswers<'a> {
+    run: &'a Run,
+    /// Those that got a new attempt; `None`: a submission of all jobs.
+    retried: Option<&'a [JobIx]>,
+}
+
+impl<'a> ResultAnswers<'a> {
+    fn jobs(&self) -> impl Iterator<Item = &'a RunJob> + use<'a> {
+        let (run, retried) = (self.run, self.retried);
+        let all = run.jobs.iter().take(if retried.is_some() { 0 } else { usize::MAX });
+        all.chain(retried.unwrap_or_default().iter().filter_map(|ix| run.job(*ix)))
+    }
+
+    /// In batch order.
+    pub fn iter(&self) -> impl Iterator<Item = ResultAnswer> + use<'a> {
+        let retried = self.retried.is_some();
+        self.jobs().map(move |job| ResultAnswer::of(job, retried))
+    }
+}
+
+impl Serialize for ResultAnswers<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.iter())
+    }
 }
 
 impl ResultAnswer {
@@ -53,7 +81,7 @@ impl ResultAnswer {
             job_type: spec.job_type.word(),
             cluster: job.cluster.as_ref().map(ToString::to_string),
             status: job.status.word(),
-            job_id: last.and_then(|a| a.remote_id.as_ref()).map(ToString::to_string),
+            job_id: job.sent().and_then(|a| a.remote_id.as_ref()).map(ToString::to_string),
             error: last.and_then(|a| a.error.as_ref()).map(ToString::to_string),
             attempt: last.map_or(0, |a| a.number),
             action: if retried { "resubmit" } else { job.action.word() },
@@ -61,18 +89,20 @@ impl ResultAnswer {
     }
 }
 
-impl SubmitAnswer {
+impl<'a> SubmitAnswer<'a> {
     /// After `submit`: of all jobs.
-    pub fn of(run: &Run) -> Self {
-        Self::with(run, run.jobs.iter().map(|j| (j, false)))
+    pub fn of(run: &'a Run) -> Self {
+        Self::with(ResultAnswers { run, retried: None })
     }
 
     /// After `retry`: of the jobs that got a new attempt.
-    pub fn of_retry(run: &Run, jobs: &[JobIx]) -> Self {
-        Self::with(run, jobs.iter().filter_map(|ix| run.job(*ix)).map(|j| (j, true)))
+    pub fn of_retry(run: &'a Run, jobs: &'a [JobIx]) -> Self {
+        Self::with(ResultAnswers { run, retried: Some(jobs) })
     }
 
-    fn with<'a>(run: &Run, jobs: impl Iterator<Item = (&'a RunJob, bool)>) -> Self {
+    fn with(results: ResultAnswers<'a>) -> Self {
+        let run = results.run;
+        let retried = results.retried.is_some();
         let mut answer = Self {
             schema_version: SCHEMA_VERSION,
             run: run.id.to_string(),
@@ -83,11 +113,11 @@ impl SubmitAnswer {
             completed_jobs: 0,
             in_progress_jobs: 0,
             resubmitted_jobs: 0,
-            results: Vec::new(),
+            results,
         };
-        for (job, retried) in jobs {
+        for job in results.jobs() {
             answer.total_jobs += 1;
-            let taken = job.attempt().is_some_and(|a| a.remote_id.is_some() && a.follows.is_none());
+            let taken = job.sent().is_some_and(|a| a.remote_id.is_some() && a.follows.is_none());
             answer.successful_submissions += usize::from(taken);
             answer.failed_submissions += usize::from(job.status == Status::Rejected);
             answer.completed_jobs += usize::from(job.status == Status::Succeeded);
@@ -96,7 +126,6 @@ impl SubmitAnswer {
                 (retried || matches!(job.action, JobAction::Resubmit { .. }))
                     && job.status != Status::NotSubmitted,
             );
-            answer.results.push(ResultAnswer::of(job, retried));
         }
         answer
     }

@@ -33,9 +33,9 @@ impl Engine {
         let run = approved.run().clone();
         let dir = self.dir(&run);
         if !dir.plan().exists() {
-            let (engine, dir, approved) = (self.clone(), dir.clone(), approved.clone());
-            if blocking(move || engine.make(&dir, approved)).await?? {
-                return self.open(&run, options).await;
+            let (engine, made, approved) = (self.clone(), dir.clone(), approved.clone());
+            if let Some(replay) = blocking(move || engine.make(&made, approved)).await?? {
+                return Ok(Session::start(self.inner.clone(), dir, replay, options));
             }
         }
         let stored = {
@@ -54,8 +54,8 @@ impl Engine {
         Ok(handle)
     }
 
-    /// Puts a new run on disk; false when somebody was faster.
-    fn make(&self, dir: &RunDir, approved: Approved) -> Result<bool, Report> {
+    /// Puts a new run on disk; `None` when somebody was faster.
+    fn make(&self, dir: &RunDir, approved: Approved) -> Result<Option<Replay>, Report> {
         std::fs::create_dir_all(dir.path())
             .map_err(JournalError::io(dir.path()))
             .map_err(|e| state_report(&e))?;
@@ -65,15 +65,15 @@ impl Engine {
             Ok(()) => {
                 // Only the next plan wants them: nobody waits, and what a crash
                 // leaves undone is done then.
-                let dir = dir.clone();
                 self.inner.recent.forget();
-                std::thread::spawn(move || stored.save_identities(&dir));
-                Ok(true)
+                let (there, same) = (dir.clone(), stored.clone());
+                std::thread::spawn(move || same.save_identities(&there));
+                Replay::of(dir, stored).map(Some).map_err(|e| state_report(&e))
             }
             Err(JournalError::Io { error, .. })
                 if error.kind() == std::io::ErrorKind::AlreadyExists =>
             {
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(state_report(&error)),
         }

@@ -78,10 +78,8 @@ impl Conducting<'_> {
                     }
                 }
             }
-            let current = row
-                .attempt()
-                .and_then(|a| a.code.as_deref())
-                .or_else(|| self.s.code.of(before));
+            let current =
+                row.attempt().and_then(|a| a.code.as_deref()).or_else(|| self.s.code.of(before));
             let code = before
                 .src_dir
                 .as_ref()

@@ -12,11 +12,7 @@ use super::{
 };
 use crate::{
     app::{effect::Effect, line::Line},
-    domain::{
-        ids::JobIx,
-        run::Run,
-        status::Status,
-    },
+    domain::{ids::JobIx, run::Run, status::Status},
 };
 
 /// What stands beside or under the table.
