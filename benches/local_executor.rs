@@ -1,4 +1,5 @@
-//! What the local executor costs: overhead of a job, of a look at the queue.
+//! What the local executor costs: overhead of a job, of a look at the queue. Beside
+//! it, for comparison: the same commands under `xargs -P2`.
 #![allow(clippy::expect_used, reason = "this is a measurement")]
 
 use std::{
@@ -17,6 +18,18 @@ use jobdeck::{
         job::{Command, JobSpec},
     },
 };
+
+/// Jobs of one batch.
+const JOBS: u32 = 1_000;
+
+/// The same commands without a journal, a queue or records of how they ended.
+fn xargs() -> Duration {
+    let begun = Instant::now();
+    let script = format!("seq {JOBS} | xargs -P2 -I{{}} sh -c true");
+    let ended = std::process::Command::new("sh").args(["-c", &script]).status();
+    assert!(ended.expect("a shell").success());
+    begun.elapsed()
+}
 
 fn machine(cpus: f64) -> (tempfile::TempDir, LocalCluster) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -64,23 +77,27 @@ fn cost(c: &mut Criterion) {
     let mut group = c.benchmark_group("local executor");
     group.sample_size(10).measurement_time(Duration::from_secs(20));
 
-    group.bench_function("one of 200 jobs of `true` on 2 cores", |b| {
+    group.bench_function("one of 1,000 jobs of `true` on 2 cores", |b| {
         b.iter_custom(|rounds| {
             let mut all = Duration::ZERO;
             for round in 0..rounds {
                 all += runtime.block_on(async {
                     let (_dir, cluster) = machine(2.0);
-                    let jobs = jobs(&format!("r{round}"), 200, "true");
+                    let jobs = jobs(&format!("r{round}"), JOBS, "true");
                     let begun = Instant::now();
                     let watched = submit(&cluster, &jobs).await;
                     while ended(&cluster, &watched).await < watched.len() {
                         tokio::time::sleep(Duration::from_millis(5)).await;
                     }
-                    begun.elapsed() / 200
+                    begun.elapsed() / JOBS
                 });
             }
             all
         });
+    });
+
+    group.bench_function("one of 1,000 under xargs -P2, for comparison", |b| {
+        b.iter_custom(|rounds| (0..rounds).map(|_| xargs() / JOBS).sum());
     });
 
     // One job holds the only core, so that everything else stays queued.

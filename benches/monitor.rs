@@ -130,6 +130,13 @@ fn index(c: &mut Criterion) {
             });
         });
     }
+    let names: Vec<&str> = run.jobs.iter().map(|job| job.spec.name.as_str()).collect();
+    group.bench_function("names_with_str_contains_for_comparison", |b| {
+        b.iter(|| {
+            let text = black_box("memory");
+            black_box(names.iter().filter(|name| name.contains(text)).count())
+        });
+    });
     group.finish();
 }
 
@@ -196,6 +203,16 @@ fn logs(c: &mut Criterion) {
             let mut text = LogText::default();
             text.append(total - (4 << 20), &bytes, total);
             black_box(text.end())
+        });
+    });
+    group.sample_size(10);
+    group.bench_function("read_once_through_for_comparison", |b| {
+        let mut block = vec![0; 1 << 20];
+        b.iter(|| {
+            let Ok(_) = file.seek(SeekFrom::Start(0)) else { return };
+            while let Ok(1..) = file.read(&mut block) {
+                black_box(&block);
+            }
         });
     });
     group.finish();

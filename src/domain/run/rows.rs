@@ -2,7 +2,7 @@
 //!
 //! A session, its handle and the screen each have a `Run` of their own; of a run
 //! of a hundred thousand jobs there is still only one copy. Cloning costs a
-//! sixteenth of a pointer a row, and a change copies the rows next to it at most.
+//! sixteenth of a pointer a row, and a change copies its chunk of rows at most.
 
 use std::{
     iter::FlatMap,
@@ -53,7 +53,7 @@ impl Rows {
 
     /// To change all of them: nothing is shared afterwards.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut RunJob> {
-        self.chunks.iter_mut().flat_map(|chunk| Arc::make_mut(chunk))
+        self.chunks.iter_mut().flat_map(Arc::make_mut)
     }
 }
 

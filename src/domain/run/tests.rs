@@ -347,3 +347,17 @@ fn a_row_cancelled_while_it_waits_again_is_stopped() {
     assert_eq!(row.status, Status::Stopped);
     assert_eq!(row.attempts.last().map(|a| a.status), Some(Status::NotSubmitted));
 }
+
+#[test]
+fn a_snapshot_shares_the_rows_that_do_not_change() {
+    let mut run = Run::new(&approved(1_000, &[]));
+    let told = run.clone();
+    run.apply(&stamped(Record::Held { reason: "by hand".into() }, 1));
+    let intent = Record::Intent { cluster: ClusterId::new("lab"), jobs: vec![(JobIx(500), 1)] };
+    assert_eq!(run.apply(&stamped(intent, 2)).jobs, [JobIx(500)]);
+    assert_eq!(told.jobs[500].status, Status::Waiting, "as it was told");
+    assert_eq!(run.jobs[500].status, Status::Submitting);
+    let both = told.jobs.iter().zip(&run.jobs);
+    let copied = both.filter(|(was, is)| !std::ptr::eq(*was, *is)).count();
+    assert!(copied <= 16, "{copied} rows were copied");
+}

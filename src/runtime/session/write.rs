@@ -14,7 +14,7 @@ impl Conducting<'_> {
     pub(super) fn record(&mut self, record: Record) {
         let stamped = stamp(record, self.s.now(), self.journal.epoch());
         self.journal.note(&stamped);
-        self.fold(stamped);
+        self.fold(&stamped);
     }
 
     /// Records, and is on disk when it returns; all or nothing.
@@ -30,7 +30,7 @@ impl Conducting<'_> {
             }
             return Err(error);
         }
-        for record in stamped {
+        for record in &stamped {
             self.fold(record);
         }
         #[cfg(test)]
@@ -38,8 +38,8 @@ impl Conducting<'_> {
         Ok(())
     }
 
-    fn fold(&mut self, stamped: Stamped) {
-        let changed = self.s.run.apply(&stamped);
+    fn fold(&mut self, stamped: &Stamped) {
+        let changed = self.s.run.apply(stamped);
         self.s.answer_if_done(&stamped.record);
         self.note_changes(&changed);
         self.fresh.get_or_insert_default().extend(changed.jobs);
