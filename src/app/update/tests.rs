@@ -1,5 +1,15 @@
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
 use super::*;
-use crate::app::{model::Settings, sample, screen::compose::tests::Session};
+use crate::{
+    app::{
+        model::Settings,
+        overlay::{Confirm, Confirmed},
+        sample,
+        screen::compose::tests::Session,
+    },
+    domain::status::Status,
+};
 
 fn model() -> Model {
     Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24)
@@ -183,7 +193,7 @@ fn a_submission_makes_the_plan_old() {
     press(m, "S");
     assert!(asks(m));
     press(m, "n");
-    confirmed(
+    input::confirmed(
         m,
         Confirmed::Run {
             run: sample::small().id,

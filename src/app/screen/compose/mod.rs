@@ -10,10 +10,12 @@
 //! waits for it. Everything typed is in the document at once, and the document in
 //! a draft, so that nothing is lost by leaving, by Esc or by a lost connection.
 
+mod change;
 pub mod document;
 mod fields;
 mod files;
 mod import;
+mod input;
 mod jobs;
 pub mod layout;
 mod pane;
@@ -30,18 +32,17 @@ use std::{
     path::PathBuf,
 };
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Context, Step, View};
 use crate::{
     app::{
-        effect::Effect,
         form::{Row, Target, editor::Editor, picker::Picker},
         keymap::{Action, Scope},
-        msg::{Draft, Hit, Msg},
+        msg::{Draft, Msg},
         overlay::PromptPurpose,
     },
-    domain::{plan::Plan, site::ClusterKind, tree::Pos},
+    domain::{site::ClusterKind, tree::Pos},
 };
 use document::Document;
 use layout::Layout;
@@ -122,81 +123,6 @@ impl Compose {
             Focus::Table | Focus::Drafts => Scope::Compose,
             Focus::Form => Scope::Form,
             Focus::Yaml => Scope::Text,
-        }
-    }
-
-    /// Text entry takes keys before the keymap does; `None`: not consumed.
-    pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
-        self.learn(cx);
-        if self.new_job.is_some() {
-            return Some(self.new_job_key(key, cx));
-        }
-        match self.focus {
-            Focus::Table | Focus::Drafts => None,
-            Focus::Form => self.form_key(key, cx),
-            Focus::Yaml => self.pane_key(key, cx),
-        }
-    }
-
-    /// Pasted text, while this view has the keys.
-    pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        self.learn(cx);
-        // Terminals send a carriage return for every line end of a paste.
-        let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        match self.focus {
-            Focus::Form => self.form_paste(&text, cx),
-            Focus::Yaml => self.pane_paste(&text, cx),
-            Focus::Table => self.paste_jobs(&text, cx),
-            Focus::Drafts => Vec::new(),
-        }
-    }
-
-    /// A click, drag or wheel in the body; the place counts from its corner.
-    pub fn on_mouse(
-        &mut self,
-        kind: MouseEventKind,
-        column: u16,
-        row: u16,
-        cx: &Context<'_>,
-    ) -> Vec<Step> {
-        self.learn(cx);
-        let layout = self.layout(cx);
-        if let Some(area) = layout.table
-            && area.contains(column, row)
-        {
-            return self.table_mouse(kind, row - area.y, cx);
-        }
-        if let Some(area) = layout.side
-            && area.contains(column, row)
-            && self.focus == Focus::Yaml
-        {
-            self.pane_mouse(kind, column - area.x, row - area.y, cx);
-        } else if let (Some(_), MouseEventKind::Down(_)) = (layout.side, kind)
-            && layout.side.is_some_and(|area| area.contains(column, row))
-        {
-            self.enter_form(None);
-        }
-        Vec::new()
-    }
-
-    /// A click on a field or on a value of a pick-list.
-    pub fn on_click(&mut self, hit: Hit, cx: &Context<'_>) -> Vec<Step> {
-        self.learn(cx);
-        let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
-        match (hit, &mut self.new_job, &mut self.form.picker) {
-            (Hit::Choice(at), Some(picker), _) => {
-                picker.selected = at;
-                self.new_job_key(enter, cx)
-            }
-            (Hit::Choice(at), None, Some(picker)) => {
-                picker.selected = at;
-                self.form_key(enter, cx).unwrap_or_default()
-            }
-            (Hit::Field(at), None, _) => {
-                self.click_field(at);
-                Vec::new()
-            }
-            _ => Vec::new(),
         }
     }
 
@@ -308,23 +234,6 @@ impl Compose {
         }
     }
 
-    /// The plan of the newest revision, for findings under their fields.
-    pub fn on_planned(&mut self, revision: u64, plan: &Plan, cx: &Context<'_>) {
-        if revision != self.revision {
-            return;
-        }
-        self.learn(cx);
-        self.doc.settle();
-        self.clamp();
-        let fresh = Planned::of(revision, plan, self.doc.len());
-        let before = std::mem::replace(&mut self.planned, fresh);
-        if self.doc.error().is_some() {
-            // The rows are those of the last good text, and so are their numbers.
-            self.planned.entries = before.entries;
-            self.planned.totals = before.totals;
-        }
-    }
-
     /// From a finding in Preview: go to that field, or to its place in the text
     /// when no form has the field.
     pub fn focus_field(&mut self, target: Target, field: Option<&str>, at: Option<Pos>) {
@@ -368,14 +277,6 @@ impl Compose {
         lines
     }
 
-    /// The batch was approved and is on its way: its draft is not needed any more.
-    pub fn submitted(&mut self) -> Option<Effect> {
-        match self.forget_draft() {
-            Some(Step::Do(effect)) => Some(effect),
-            _ => None,
-        }
-    }
-
     /// The batch's name, as the header shows it.
     pub fn title(&self) -> String {
         let head = self.doc.head().and_then(|h| h.get("name")).map(|p| p.value.node());
@@ -395,11 +296,6 @@ impl Compose {
             .unwrap_or_else(|| "batch".into())
     }
 
-    /// The plan is of the text as it is now.
-    pub fn is_planned(&self) -> bool {
-        self.planned.revision == self.revision
-    }
-
     pub fn layout(&self, cx: &Context<'_>) -> Layout {
         Layout::new(cx.width, cx.height.saturating_sub(2), self.focus)
     }
@@ -416,72 +312,6 @@ impl Compose {
                 }
             });
         }
-    }
-
-    /// The text has changed: plan it, keep it as a draft.
-    fn changed(&mut self, cx: &Context<'_>) -> Vec<Step> {
-        self.unsaved = self.doc.text() != self.saved;
-        let mut steps = vec![self.plan(false)];
-        if self.unsaved {
-            let id =
-                self.draft_id.get_or_insert_with(|| cx.now.as_millisecond().to_string()).clone();
-            let text = Some(self.doc.file_text());
-            steps.push(Step::Do(Effect::SaveDraft { id, path: self.path.clone(), text }));
-        } else {
-            steps.extend(self.forget_draft());
-        }
-        steps
-    }
-
-    /// The same text once more, because what it is planned against has changed;
-    /// `None`: there is no text yet.
-    pub fn plan_again(&mut self) -> Option<Step> {
-        (self.revision > 0).then(|| self.plan(true))
-    }
-
-    fn plan(&mut self, again: bool) -> Step {
-        self.revision += 1;
-        Step::Do(Effect::Plan {
-            revision: self.revision,
-            name: self.default_name(),
-            base_dir: self.path.as_ref().and_then(|p| p.parent()).map(PathBuf::from),
-            text: self.doc.text().to_owned(),
-            again,
-        })
-    }
-
-    fn forget_draft(&mut self) -> Option<Step> {
-        let id = self.draft_id.take()?;
-        Some(Step::Do(Effect::SaveDraft { id, path: self.path.clone(), text: None }))
-    }
-
-    fn undo(&mut self, cx: &Context<'_>) -> Vec<Step> {
-        let done = self.keeping_unwritten(|compose| compose.doc.undo());
-        self.after_undo(done, cx)
-    }
-
-    fn redo(&mut self, cx: &Context<'_>) -> Vec<Step> {
-        let done = self.keeping_unwritten(|compose| compose.doc.redo());
-        self.after_undo(done, cx)
-    }
-
-    fn after_undo(&mut self, done: Option<document::Undone>, cx: &Context<'_>) -> Vec<Step> {
-        let Some(done) = done else {
-            return vec![Step::Notice("nothing more".into())];
-        };
-        if let Some(entry) = done.entry {
-            self.cursor = Target::Entry(entry);
-        }
-        if self.planned.entries.len() != self.doc.len() {
-            self.marks.clear();
-            self.planned.forget_places();
-            self.planned.entries.resize(self.doc.len(), None);
-        }
-        self.refilter();
-        self.clamp();
-        self.rebuild_form();
-        self.reload_pane(done.at, cx);
-        self.changed(cx)
     }
 
     /// Keeps the cursor on something that is there.

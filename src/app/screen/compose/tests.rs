@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{
     app::{
+        effect::Effect,
         keymap::Chord,
         model::{Model, Settings},
         msg::ClusterHealth,

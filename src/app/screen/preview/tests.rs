@@ -4,12 +4,16 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    app::model::Settings,
+    app::{
+        model::Settings,
+        overlay::{Confirm, Overlay},
+    },
     domain::{
         finding::Finding,
         ids::ClusterId,
         job::{JobSpec, JobType},
-        plan::{BatchHead, JobAction, Totals},
+        plan::{BatchHead, JobAction, PlannedJob, Totals},
+        resources::Gpus,
         tree::FieldPath,
     },
 };

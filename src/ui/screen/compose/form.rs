@@ -7,7 +7,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{PICKER_ROWS, choice_at, finding_line, pick_list};
+use super::{
+    PICKER_ROWS,
+    foot::{finding_line, sign},
+    pick_list,
+};
 use crate::{
     app::{
         form::{Row, Target, editor::Editor, sweep, value},
@@ -105,7 +109,7 @@ pub fn under(area: Rect, compose: &Compose, at: Position) -> Option<Hit> {
     if let (Some(list), Some(picker)) = (placed.pick_list(compose), &compose.form.picker)
         && list.contains(at)
     {
-        return choice_at(boxed::inside(list), picker, at);
+        return pick_list::choice_at(boxed::inside(list), picker, at);
     }
     if !placed.body.contains(at) {
         return None;
@@ -149,7 +153,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     if let (Some(picker), Some(list)) = (&compose.form.picker, placed.pick_list(compose)) {
         let label = compose.focused_row().map_or("", Row::label);
         let inside = boxed::draw(frame, list, label, theme.border_focused, theme);
-        pick_list(frame, inside, picker, theme);
+        pick_list::draw(frame, inside, picker, theme);
     }
 }
 
@@ -282,7 +286,7 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
     for finding in findings.iter().take(if focused { 4 } else { 1 }) {
         let line = finding_line(finding, false, theme);
         if focused {
-            let (_, style) = super::sign(finding.severity, theme);
+            let (_, style) = sign(finding.severity, theme);
             let words: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
             lines.extend(wrapped(&words, style).into_iter().map(below));
         } else {

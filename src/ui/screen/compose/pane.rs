@@ -46,7 +46,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     {
         let mark = marks.iter().find(|(line, _)| *line == n);
         let (symbol, style) =
-            mark.map_or((" ", theme.dim), |(_, severity)| super::sign(*severity, theme));
+            mark.map_or((" ", theme.dim), |(_, severity)| super::foot::sign(*severity, theme));
         let digits = usize::from(gutter).saturating_sub(4);
         let number = if n == row { theme.accent } else { theme.dim };
         let spans =

@@ -110,7 +110,7 @@ fn entry_row(compose: &Compose, entry: usize, theme: &Theme) -> (Vec<Cell<'stati
 /// Mark and worst finding of a row, each with a symbol.
 fn signs(marked: bool, worst: Option<Severity>, theme: &Theme) -> Cell<'static> {
     let mark = if marked { "•" } else { " " };
-    let (symbol, style) = worst.map_or((" ", Style::new()), |s| super::sign(s, theme));
+    let (symbol, style) = worst.map_or((" ", Style::new()), |s| super::foot::sign(s, theme));
     Cell { spans: vec![Span::styled(mark, theme.marked), Span::styled(symbol, style)] }
 }
 

@@ -1,0 +1,69 @@
+//! The jobs that are shown: all, or those that the filter lets through.
+
+use std::fmt::Write as _;
+
+use super::{Pane, Preview};
+use crate::{app::screen::Context, domain::plan::PlannedJob};
+
+impl Preview {
+    /// Rows of the job table.
+    pub fn len(&self) -> usize {
+        let all = self.plan.as_ref().map_or(0, |p| p.jobs.len());
+        self.shown.as_ref().map_or(all, Vec::len)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The job in a row of the table, with its number in the batch from 0.
+    pub fn job(&self, row: usize) -> Option<(usize, &PlannedJob)> {
+        let at = match &self.shown {
+            Some(shown) => *shown.get(row)? as usize,
+            None => row,
+        };
+        Some((at, self.plan.as_ref()?.jobs.get(at)?))
+    }
+
+    pub(super) fn set_filter(&mut self, filter: String, cx: &Context<'_>) {
+        let Some(plan) = &self.plan else { return };
+        // More letters find fewer rows: only those that matched are looked at again.
+        let narrower = !self.filter.is_empty() && filter.starts_with(&self.filter);
+        let before = self.job(self.jobs.at).map(|(at, _)| at);
+        let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+        let mut hay = String::new();
+        let mut fits = |at: &u32| {
+            plan.jobs.get(*at as usize).is_some_and(|job| {
+                hay.clear();
+                let cluster = job.cluster.as_ref().map_or("auto", |c| c.as_str());
+                let _ = write!(
+                    hay,
+                    "{} {cluster} {} {} {}",
+                    job.spec.name,
+                    job.spec.job_type.word(),
+                    job.action.word(),
+                    job.spec.params
+                );
+                hay.make_ascii_lowercase();
+                words.iter().all(|word| hay.contains(word.as_str()))
+            })
+        };
+        let shown = match self.shown.take() {
+            _ if words.is_empty() => None,
+            Some(shown) if narrower => Some(shown.into_iter().filter(|at| fits(at)).collect()),
+            _ => Some((0..plan.jobs.len() as u32).filter(|at| fits(at)).collect::<Vec<u32>>()),
+        };
+        self.shown = shown;
+        self.filter = filter;
+        // The cursor stays on its job.
+        if let Some(job) = before {
+            self.jobs.at = match &self.shown {
+                Some(shown) => shown.binary_search(&(job as u32)).unwrap_or_else(|at| at),
+                None => job,
+            };
+        }
+        let page = self.layout(cx.width, cx.height).jobs;
+        self.jobs.settle(self.len(), usize::from(page));
+        self.pane = Pane::Jobs;
+    }
+}

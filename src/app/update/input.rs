@@ -1,0 +1,207 @@
+//! What people do: keys, pasted text and the mouse, each to whom it is meant for.
+
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use super::{
+    actions::{act, choose},
+    views::{entered, go, with_view},
+};
+use crate::app::{
+    chrome,
+    effect::Effect,
+    keymap::{Action, Scope},
+    model::Model,
+    overlay::{self, Confirmed, Overlay, Prompt},
+    screen::View,
+};
+
+pub(super) fn on_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
+    if key.kind == KeyEventKind::Release {
+        return;
+    }
+    model.preview.unwant();
+    if model.keymap.action(key, Scope::Anywhere) == Some(Action::Leave) {
+        return act(model, Action::Leave, effects);
+    }
+    model.leaving = None;
+    if !model.overlays.is_empty() {
+        return match escaped(key) {
+            Some((esc, rest)) => {
+                overlay_key(model, esc, effects);
+                on_key(model, rest, effects);
+            }
+            None => overlay_key(model, key, effects),
+        };
+    }
+    let view = model.view;
+    let mut consumed = false;
+    with_view(model, view, effects, |m, cx| {
+        let steps = match view {
+            View::Compose => m.compose.on_key(key, cx),
+            View::Preview => m.preview.on_key(key, cx),
+            View::Monitor => m.monitor.on_key(key, cx),
+            View::Runs => m.runs.on_key(key, cx),
+            View::Clusters => m.clusters.on_key(key, cx),
+        };
+        consumed = steps.is_some();
+        steps.unwrap_or_default()
+    });
+    if consumed {
+        return;
+    }
+    if let Some(action) = model.keymap.action(key, model.scope()) {
+        act(model, action, effects);
+    } else if let Some((esc, rest)) = escaped(key) {
+        on_key(model, esc, effects);
+        on_key(model, rest, effects);
+    }
+}
+
+/// Esc and a character pressed in quick succession arrive as one key with Alt:
+/// over a slow line always. No character with Alt means anything here, except in
+/// text, which has seen it before.
+pub(super) fn escaped(key: KeyEvent) -> Option<(KeyEvent, KeyEvent)> {
+    let alt = key.modifiers.contains(KeyModifiers::ALT);
+    (alt && matches!(key.code, KeyCode::Char(_))).then(|| {
+        let rest = KeyEvent { modifiers: key.modifiers - KeyModifiers::ALT, ..key };
+        (KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE), rest)
+    })
+}
+
+/// The top overlay takes the key, whatever it is.
+pub(super) fn overlay_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
+    match model.overlays.pop() {
+        Some(Overlay::Confirm(confirm)) => match overlay::confirm::on_key(confirm, key) {
+            overlay::confirm::Answer::Open(confirm) => {
+                model.overlays.push(Overlay::Confirm(confirm));
+            }
+            overlay::confirm::Answer::No => {}
+            overlay::confirm::Answer::Yes(action) => confirmed(model, action, effects),
+        },
+        Some(Overlay::Error(report)) => {
+            if let Some(effect) = overlay::error::on_key(model, report, key) {
+                effects.push(effect);
+            }
+        }
+        Some(Overlay::Help(scroll)) => overlay::help::on_key(model, scroll, key),
+        Some(Overlay::Palette(palette)) => {
+            if let Some(found) = overlay::palette::on_key(model, palette, key) {
+                choose(model, &found, effects);
+            }
+        }
+        Some(Overlay::Prompt(prompt)) => prompt_key(model, prompt, key, effects),
+        None => {}
+    }
+}
+
+pub(super) fn prompt_key(
+    model: &mut Model,
+    prompt: Prompt,
+    key: KeyEvent,
+    effects: &mut Vec<Effect>,
+) {
+    use overlay::prompt::Answer;
+    let purpose = prompt.purpose;
+    let (text, done) = match overlay::prompt::on_key(prompt, key) {
+        Answer::Open(prompt, list) => {
+            let changed = prompt.input.text().to_owned();
+            model.overlays.push(Overlay::Prompt(prompt));
+            effects.extend(list);
+            (changed, false)
+        }
+        Answer::Closed(former) => (former, false),
+        Answer::Done(text) => (text, true),
+    };
+    let view = model.view;
+    with_view(model, view, effects, |m, cx| match view {
+        View::Compose => m.compose.on_prompt(purpose, &text, done, cx),
+        View::Preview => m.preview.on_prompt(purpose, &text, done, cx),
+        View::Monitor => m.monitor.on_prompt(purpose, &text, done, cx),
+        View::Runs => m.runs.on_prompt(purpose, &text, done, cx),
+        View::Clusters => m.clusters.on_prompt(purpose, &text, done, cx),
+    });
+}
+
+/// What a `y` in a confirm box does. Nothing else makes these effects.
+pub(super) fn confirmed(model: &mut Model, action: Confirmed, effects: &mut Vec<Effect>) {
+    match action {
+        Confirmed::Submit(plan) => {
+            model.preview.submitting();
+            effects.push(Effect::Submit { plan });
+            effects.extend(model.compose.submitted());
+        }
+        Confirmed::Run { run, command } => {
+            model.preview.outdate();
+            effects.push(Effect::Run { run, command });
+        }
+        Confirmed::Quit => {
+            model.quitting = true;
+            effects.push(Effect::Quit);
+        }
+        Confirmed::Discard(effect) => effects.push(*effect),
+    }
+}
+
+pub(super) fn on_paste(model: &mut Model, text: &str, effects: &mut Vec<Effect>) {
+    model.preview.unwant();
+    match model.overlays.last_mut() {
+        // Text that happens to hold a `y` must never confirm anything.
+        Some(Overlay::Confirm(_)) => {
+            model.overlays.pop();
+        }
+        Some(Overlay::Prompt(prompt)) => {
+            prompt.input.insert(text.trim_end_matches(['\n', '\r']));
+            effects.extend(overlay::prompt::listing(prompt));
+        }
+        Some(Overlay::Palette(palette)) => {
+            palette.query.insert(text);
+            palette.selected = 0;
+        }
+        Some(Overlay::Help(_) | Overlay::Error(_)) => {}
+        None => {
+            let view = model.view;
+            with_view(model, view, effects, |m, cx| match view {
+                View::Compose => m.compose.on_paste(text, cx),
+                View::Preview => m.preview.on_paste(text, cx),
+                View::Monitor => m.monitor.on_paste(text, cx),
+                View::Runs => m.runs.on_paste(text, cx),
+                View::Clusters => m.clusters.on_paste(text, cx),
+            });
+        }
+    }
+}
+
+pub(super) fn on_mouse(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
+    if let Some(Overlay::Help(scroll)) = model.overlays.last_mut() {
+        match event.kind {
+            MouseEventKind::ScrollDown => *scroll = scroll.saturating_add(3),
+            MouseEventKind::ScrollUp => *scroll = scroll.saturating_sub(3),
+            _ => {}
+        }
+    }
+    if !model.overlays.is_empty() || chrome::too_small(model.width, model.height) {
+        return;
+    }
+    if event.row == 0 {
+        if event.kind == MouseEventKind::Down(MouseButton::Left)
+            && let Some(view) = chrome::tab_at(model.width, event.column)
+        {
+            go(model, view);
+            entered(model, view, effects);
+        }
+        return;
+    }
+    if event.row + 1 >= model.height {
+        return;
+    }
+    let (view, kind, column, row) = (model.view, event.kind, event.column, event.row - 1);
+    with_view(model, view, effects, |m, cx| match view {
+        View::Compose => m.compose.on_mouse(kind, column, row, cx),
+        View::Preview => m.preview.on_mouse(kind, column, row, cx),
+        View::Monitor => m.monitor.on_mouse(kind, column, row, cx),
+        View::Runs => m.runs.on_mouse(kind, column, row, cx),
+        View::Clusters => m.clusters.on_mouse(kind, column, row, cx),
+    });
+}
