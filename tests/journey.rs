@@ -403,6 +403,17 @@ fn logs_from_the_end_and_as_they_come() {
 }
 
 #[test]
+fn following_the_only_job_of_a_run_ends_with_it() {
+    let world = world_with("jobs: [{name: one, command: 'echo one; touch up; sleep 0.3'}]\n");
+    world.run("submit batch.yaml --yes").expect(0);
+    world.until_file("up");
+    for line in ["logs last -f", "logs last one -f", "logs last -f --tail 1"] {
+        let child = world.command().args(line.split(' ')).stdout(Stdio::piped()).spawn().unwrap();
+        assert_eq!(wait::answer(child).expect(0).stdout, "one\n", "{line}");
+    }
+}
+
+#[test]
 fn clusters_and_doctor_answer() {
     let world = World::new();
     world.config("clusters: {here: {kind: local, gpus: 3}, off: {kind: local, enabled: false}}\n");

@@ -191,9 +191,8 @@ impl Line<'_> {
             self.out.paint_error(Paint::Dim, &"░".repeat(rest)),
         );
         let counts = Status::ALL.into_iter().map(|s| (s, run.count(s)));
-        let width = crossterm::terminal::size().map_or(80, |(w, _)| usize::from(w));
-        let words =
-            crate::app::text::fit(&in_words(counts), width.saturating_sub(BAR + 3)).into_owned();
+        let room = super::out::columns().saturating_sub(BAR + 3);
+        let words = crate::app::text::fit(&in_words(counts), room).into_owned();
         self.out.progress(&format!("{bar} {words}"));
         self.shown = true;
     }

@@ -168,14 +168,21 @@ async fn follow(
     let mut lines: std::collections::BTreeMap<JobIx, Lines<'_>> =
         jobs.iter().map(|ix| (*ix, Lines::new(cx.out, prefix(&handle.run, jobs, *ix)))).collect();
     let mut interrupted = false;
+    let mut live = true;
     loop {
         join(cx, args, &handle, &mut waiting, &mut merged).await?;
+        if !live {
+            // Nobody would say that a job has started.
+            waiting.clear();
+        }
         if (waiting.is_empty() && merged.is_empty()) || cx.out.closed() {
             break;
         }
         cx.out.flush();
         tokio::select! {
-            Some((ix, chunk)) = merged.next(), if !merged.is_empty() => {
+            // `None` when the last log has ended: the run may have nothing more to tell.
+            part = merged.next(), if !merged.is_empty() => {
+                let Some((ix, chunk)) = part else { continue };
                 if let Some(lines) = lines.get_mut(&ix) {
                     match chunk {
                         Ok(chunk) => lines.take(&chunk.bytes),
@@ -183,7 +190,7 @@ async fn follow(
                     }
                 }
             }
-            event = handle.next() => if event.is_none() { break },
+            event = handle.next(), if live => live = event.is_some(),
             _ = interrupts.next() => {
                 interrupted = true;
                 break;

@@ -106,7 +106,7 @@ impl Out {
         if !self.terminal {
             return usize::MAX;
         }
-        crossterm::terminal::size().map_or(80, |(width, _)| usize::from(width).max(40))
+        columns().max(40)
     }
 
     /// A line of the answer, as it is; callers make what is from outside safe.
@@ -232,6 +232,14 @@ impl Write for Sink {
             self.end(e);
         }
         Ok(())
+    }
+}
+
+/// Columns of the terminal; 80 where it does not say, as many pseudo-terminals do.
+pub fn columns() -> usize {
+    match crossterm::terminal::size() {
+        Ok((width, _)) if width > 0 => usize::from(width),
+        _ => 80,
     }
 }
 
