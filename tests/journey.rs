@@ -403,6 +403,31 @@ fn logs_from_the_end_and_as_they_come() {
 }
 
 #[test]
+fn an_exported_run_starts_where_it_did_first() {
+    let world = world_with("jobs: [{name: here, command: 'cat here.txt'}]\n");
+    world.file("here.txt", "found\n");
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    let exported = world.run("export last").expect(0).stdout;
+    fs::create_dir(world.path().join("elsewhere")).unwrap();
+    world.file("elsewhere/again.yaml", exported);
+    world.run("submit elsewhere/again.yaml --yes --wait").expect(0);
+    assert_eq!(world.run("logs last").expect(0).stdout, "found\n");
+}
+
+#[test]
+fn sending_does_not_ask_about_what_it_will_not_send() {
+    let world = world_with(concat!(
+        "continue_on_error: false\n",
+        "jobs:\n",
+        "  - {name: refused, command: 'true', env: {E: 'env:JOBDECK_TEST_UNSET'}}\n",
+        "  - {name: given-up, command: 'true'}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(1);
+    let answer = world.run("send last").expect(0);
+    assert!(answer.stderr.contains("nothing is left to send"), "{answer:#?}");
+}
+
+#[test]
 fn following_the_only_job_of_a_run_ends_with_it() {
     let world = world_with("jobs: [{name: one, command: 'echo one; touch up; sleep 0.3'}]\n");
     world.run("submit batch.yaml --yes").expect(0);

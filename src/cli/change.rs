@@ -20,7 +20,7 @@ use crate::{
     domain::{
         ids::{JobIx, RunId},
         run::{Run, Selection, outstanding},
-        status::Status,
+        status::{Cause, Status},
     },
     error::{Kind, Report},
     runtime::{
@@ -266,15 +266,20 @@ pub async fn send(cx: &Context<'_>, args: &SendHeld) -> Answer {
     let id = cx.engine.resolve_run(&args.run)?;
     let look = cx.engine.look(&id).await?;
     let run = &look.run;
-    let stopped_unsent = run.count(Status::NotSubmitted);
-    if run.unsent() + stopped_unsent == 0 {
-        cx.out.say(format!("run {id}: everything was sent"));
+    // What was given up for another reason than a person's word stays given up.
+    let stopped = run
+        .jobs
+        .iter()
+        .filter(|job| job.status == Status::NotSubmitted && job.cause == Some(Cause::Cancelled));
+    let unsent = run.unsent() + stopped.count();
+    if unsent == 0 {
+        cx.out.say(format!("run {id}: nothing is left to send"));
         if cx.out.json {
             cx.out.document(&SubmitAnswer::of(run))?;
         }
         return Ok(0);
     }
-    let text = format!("Send {} of run {id}?", jobs_word(run.unsent() + stopped_unsent));
+    let text = format!("Send {} of run {id}?", jobs_word(unsent));
     consent(cx, &text, args.yes, "sending")?;
     let mut interrupts = Interrupts::new()?;
     cx.out.say(format!("run {id}"));

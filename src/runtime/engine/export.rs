@@ -92,7 +92,7 @@ fn job(run: &Run, row: &RunJob) -> Value {
     put("memory", json!(spec.memory.map(|m| m.to_string())));
     put("time_limit", json!(spec.time_limit.map(|t| t.to_string())));
     put("env", env(spec));
-    put("working_dir", json!(spec.working_dir));
+    put("working_dir", json!(starts_in(spec)));
     put("src_dir", json!(spec.src_dir));
     put("libraries", json!(spec.libraries));
     put("priority", json!(spec.priority));
@@ -112,6 +112,14 @@ fn job(run: &Run, row: &RunJob) -> Value {
     put("options", json!(spec.options));
     put("depends_on", dependencies(run, row));
     Value::Object(job)
+}
+
+/// Where it runs, also when the document lies in another folder than the first one.
+/// A job with code starts there.
+fn starts_in(spec: &JobSpec) -> Option<&str> {
+    let by_default = spec.command.is_some() && spec.src_dir.is_none();
+    let base = spec.base_dir.as_deref().filter(|_| by_default);
+    spec.working_dir.as_deref().or(base)
 }
 
 fn cluster(row: &RunJob) -> Value {
