@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::msg::HalfTyped;
 use crate::domain::{
     ids::{JobIx, RunId},
     plan::Plan,
@@ -98,6 +99,7 @@ pub enum Effect {
         id: String,
         path: Option<PathBuf>,
         text: Option<String>,
+        half_typed: Vec<HalfTyped>,
     },
     /// File names for the open and save prompts.
     ListFolder {

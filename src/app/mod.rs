@@ -12,6 +12,7 @@
 
 pub mod chrome;
 pub mod effect;
+pub mod filter;
 pub mod form;
 pub mod keymap;
 pub mod line;

@@ -7,8 +7,12 @@ use super::{
     msg::ClusterHealth,
     overlay::Overlay,
     screen::{
-        Context, View, clusters::ClustersView, compose::Compose, monitor::Monitor,
-        preview::Preview, runs::Runs,
+        Context, View,
+        clusters::ClustersView,
+        compose::Compose,
+        monitor::{Monitor, Opened},
+        preview::Preview,
+        runs::Runs,
     },
 };
 
@@ -98,6 +102,17 @@ impl Model {
             View::Monitor => self.monitor.scope(),
             View::Runs => self.runs.scope(),
             View::Clusters => self.clusters.scope(),
+        }
+    }
+
+    /// A filter is being typed: keys are its text.
+    pub fn is_filtering(&self) -> bool {
+        match self.view {
+            View::Compose => self.compose.typing.is_some(),
+            View::Preview => self.preview.typing.is_some(),
+            View::Monitor => self.monitor.opened().is_some_and(Opened::is_filtering),
+            View::Runs => self.runs.typing.is_some(),
+            View::Clusters => false,
         }
     }
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
@@ -16,12 +17,22 @@ use crate::{
     error::Report,
 };
 
+/// Text of a field that says nothing yet, and so is not in the batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HalfTyped {
+    /// The job's place in the batch, from 0; `None`: a field of the batch itself.
+    pub entry: Option<usize>,
+    pub field: String,
+    pub text: String,
+}
+
 /// An unsaved batch left by an earlier session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     pub id: String,
     pub path: Option<PathBuf>,
     pub text: String,
+    pub half_typed: Vec<HalfTyped>,
     pub saved_at: Timestamp,
 }
 
@@ -77,7 +88,7 @@ pub struct LogPart {
 pub enum Hit {
     /// A row of the form, from 0.
     Field(usize),
-    /// A value of the open pick-list, from 0 among those shown.
+    /// A value of the open list, from 0: of a pick-list, the palette or file names.
     Choice(usize),
 }
 

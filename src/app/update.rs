@@ -40,10 +40,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => input::on_key(model, key, &mut effects),
         Msg::Paste(text) => input::on_paste(model, &text, &mut effects),
         Msg::Mouse(event) => input::on_mouse(model, event, &mut effects),
-        Msg::Click(hit) if model.view == View::Compose && model.overlays.is_empty() => {
-            with_view(model, View::Compose, &mut effects, |m, cx| m.compose.on_click(hit, cx));
-        }
-        Msg::Click(_) => {}
+        Msg::Click(hit) => input::on_click(model, hit, &mut effects),
         Msg::Resize { width, height } => {
             model.width = width;
             model.height = height;

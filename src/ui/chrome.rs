@@ -42,18 +42,22 @@ pub fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         frame.render_widget(line, place.intersection(area));
         right_edge = place.right();
     }
-    // Meters from the right; those that do not fit drop out, the default's last.
+    // Meters from the right; those that do not fit drop out, the default's last,
+    // and that one gives up its unit before.
     let mut x = area.right();
     let fits: Vec<(Vec<Span<'_>>, u16)> = model
         .health
         .iter()
         .filter(|h| h.enabled)
-        .map(|h| {
-            let spans = meter(h, model, theme);
-            let width: usize = spans.iter().map(|s| text::width(&s.content)).sum();
-            (spans, width as u16 + 2)
-        })
-        .scan(area.right().saturating_sub(right_edge), |room, (spans, width)| {
+        .scan(area.right().saturating_sub(right_edge), |room, health| {
+            let mut spans = meter(health, model, theme);
+            let width = |spans: &[Span<'_>]| {
+                spans.iter().map(|s| text::width(&s.content) as u16).sum::<u16>() + 2
+            };
+            if width(&spans) > *room && spans.last().is_some_and(|unit| unit.content == " GPU") {
+                spans.pop();
+            }
+            let width = width(&spans);
             *room = room.checked_sub(width)?;
             Some((spans, width))
         })
@@ -89,7 +93,8 @@ fn meter<'a>(health: &'a ClusterHealth, model: &Model, theme: &Theme) -> Vec<Spa
     {
         let used = capacity.gpus_free.map(|free| total.saturating_sub(free));
         let used = used.map_or_else(|| "?".to_owned(), |n| n.to_string());
-        spans.push(Span::raw(format!(" {used}/{total} GPU")));
+        spans.push(Span::raw(format!(" {used}/{total}")));
+        spans.push(Span::raw(" GPU"));
     }
     spans
 }
@@ -115,6 +120,14 @@ pub fn footer(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         let place = Rect { x: inner.right().saturating_sub(width), width, ..inner };
         frame.render_widget(Span::styled(words, theme.accent), place);
         room = room.saturating_sub(usize::from(width) + 3);
+    }
+    if model.is_filtering() {
+        let keys = [("Enter", " keeps the filter   "), ("Esc", " puts the former back   ")];
+        let keys = keys.into_iter().chain([("↑ ↓", " move")]);
+        let line: Line<'_> =
+            keys.flat_map(|(key, does)| [Span::styled(key, theme.key), Span::raw(does)]).collect();
+        frame.render_widget(line, Rect { width: room as u16, ..inner });
+        return;
     }
     let is_general = |a: Action| matches!(a, Action::Help | Action::Palette);
     let mut hints: Vec<(&Entry, (String, &'static str))> = keymap::entries(model.scope())

@@ -25,12 +25,16 @@ use theme::Theme;
 /// What a click meets that only drawing knows the place of.
 pub fn under(model: &Model, event: MouseEvent) -> Option<Hit> {
     let click = event.kind == MouseEventKind::Down(MouseButton::Left);
-    let free = model.overlays.is_empty() && !too_small(model.width, model.height);
-    if !click || !free || model.view != View::Compose {
+    if !click || too_small(model.width, model.height) {
         return None;
     }
     let body = Rect { x: 0, y: 1, width: model.width, height: model.height - 2 };
-    screen::compose::under(body, model, (event.column, event.row).into())
+    let at = (event.column, event.row).into();
+    match model.overlays.last() {
+        Some(overlay) => overlay::under(body, overlay, model, at),
+        None if model.view == View::Compose => screen::compose::under(body, model, at),
+        None => None,
+    }
 }
 
 /// Draws the whole screen.

@@ -3,7 +3,7 @@
 
 use ratatui::{
     Frame,
-    layout::Rect,
+    layout::{Position, Rect},
     text::{Line, Span},
     widgets::Clear,
 };
@@ -15,8 +15,9 @@ use super::{
 use crate::{
     app::{
         model::Model,
+        msg::Hit,
         overlay::{
-            Confirm, Overlay, Palette, Prompt,
+            Confirm, Overlay, Palette, Prompt, PromptPurpose,
             help::{self, HelpLine},
             palette, prompt,
         },
@@ -32,6 +33,53 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, overlay: &Overlay, model: &Model,
         Overlay::Palette(palette) => draw_palette(frame, area, palette, model, theme),
         Overlay::Prompt(prompt) => draw_prompt(frame, area, prompt, theme),
     }
+}
+
+/// The row of the palette or of the file names at a place of the screen.
+pub fn under(area: Rect, overlay: &Overlay, model: &Model, at: Position) -> Option<Hit> {
+    let (list, top, rows) = match overlay {
+        Overlay::Palette(palette) => {
+            let found = palette::found(model, palette.query.text()).len();
+            let list = palette_list(boxed::inside(palette_place(area, found)));
+            (list, top_of(palette.selected, list), found)
+        }
+        Overlay::Prompt(prompt) => {
+            let names = prompt::completions(prompt).len();
+            let list = prompt_list(boxed::inside(prompt_place(area, names)));
+            (list, top_of(prompt.selected.unwrap_or(0), list), names)
+        }
+        Overlay::Confirm(_) | Overlay::Error(_) | Overlay::Help(_) => return None,
+    };
+    let row = top + usize::from(at.y.checked_sub(list.y)?);
+    (list.contains(at) && row < rows).then_some(Hit::Choice(row))
+}
+
+/// The first row shown of a list, so that the selected one is.
+fn top_of(selected: usize, list: Rect) -> usize {
+    (selected + 1).saturating_sub(usize::from(list.height).max(1))
+}
+
+fn palette_place(area: Rect, found: usize) -> Rect {
+    let rows = found.clamp(1, 12).min(usize::from(area.height.saturating_sub(5)));
+    let width = 72.min(area.width.saturating_sub(4));
+    Rect { y: area.y + 1, ..boxed::centred(area, width, rows as u16 + 4) }
+}
+
+/// Under the line that is typed.
+fn palette_list(inside: Rect) -> Rect {
+    Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside }
+}
+
+fn prompt_place(area: Rect, names: usize) -> Rect {
+    let rows = names.min(8).min(usize::from(area.height.saturating_sub(6)));
+    let height = 4 + if rows > 0 { rows as u16 + 1 } else { 0 };
+    let width = 76.min(area.width.saturating_sub(4));
+    Rect { y: area.y + 2, ..boxed::centred(area, width, height) }
+}
+
+/// Between the line that is typed and the keys, with a blank line before these.
+fn prompt_list(inside: Rect) -> Rect {
+    Rect { y: inside.y + 1, height: inside.height.saturating_sub(3), ..inside }
 }
 
 fn lines_at(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
@@ -160,20 +208,15 @@ fn draw_palette(
     theme: &Theme,
 ) {
     let found = palette::found(model, palette.query.text());
-    let rows = found.len().clamp(1, 12).min(usize::from(area.height.saturating_sub(5)));
-    let place = Rect {
-        y: area.y + 1,
-        ..boxed::centred(area, 72.min(area.width.saturating_sub(4)), rows as u16 + 4)
-    };
+    let place = palette_place(area, found.len());
     let inside = boxed::draw(frame, place, "Commands", theme.border_focused, theme);
     input::draw(frame, Rect { height: 1, ..inside }, &palette.query, theme);
-    let list = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
+    let list = palette_list(inside);
     if found.is_empty() {
         lines_at(frame, list, vec![Line::styled("nothing is called that", theme.dim)]);
         return;
     }
-    let page = usize::from(list.height);
-    let top = palette.selected.saturating_sub(page.saturating_sub(1));
+    let top = top_of(palette.selected, list);
     let columns = usize::from(list.width);
     for (y, (i, item)) in (list.y..list.bottom()).zip(found.iter().enumerate().skip(top)) {
         let key = item.key(model).map(|key| key.to_string()).unwrap_or_default();
@@ -201,21 +244,21 @@ fn draw_palette(
 
 fn draw_prompt(frame: &mut Frame<'_>, area: Rect, prompt: &Prompt, theme: &Theme) {
     let names = prompt::completions(prompt);
-    let rows = names.len().min(8).min(usize::from(area.height.saturating_sub(6)));
-    let height = 4 + if rows > 0 { rows as u16 + 1 } else { 0 };
-    let width = 76.min(area.width.saturating_sub(4));
-    let place = Rect { y: area.y + 2, ..boxed::centred(area, width, height) };
+    let place = prompt_place(area, names.len());
     let inside = boxed::draw(frame, place, &prompt.label, theme.border_focused, theme);
     frame.render_widget(Clear, Rect { height: 1, ..inside });
     input::draw(frame, Rect { height: 1, ..inside }, &prompt.input, theme);
-    let keys: Line<'_> = [("Enter", " do it   "), ("Tab", " complete   "), ("Esc", " back")]
+    let does = match prompt.purpose {
+        PromptPurpose::OpenPath => " open   ",
+        PromptPurpose::SavePath => " save   ",
+    };
+    let keys: Line<'_> = [("Enter", does), ("Tab", " complete   "), ("Esc", " back")]
         .into_iter()
         .filter(|(key, _)| *key != "Tab" || !names.is_empty())
         .flat_map(|(key, word)| [Span::styled(key, theme.key), Span::styled(word, theme.dim)])
         .collect();
-    let list = Rect { y: inside.y + 1, height: rows as u16, ..inside };
-    let page = rows.max(1);
-    let top = prompt.selected.map_or(0, |at| at.saturating_sub(page - 1));
+    let list = prompt_list(inside);
+    let top = top_of(prompt.selected.unwrap_or(0), list);
     for (y, (i, name)) in (list.y..list.bottom()).zip(names.iter().enumerate().skip(top)) {
         let place = Rect { y, height: 1, ..list };
         let style = if name.ends_with('/') { theme.accent } else { theme.overlay };
@@ -227,4 +270,68 @@ fn draw_prompt(frame: &mut Frame<'_>, area: Rect, prompt: &Prompt, theme: &Theme
     }
     let last = Rect { y: inside.bottom().saturating_sub(1), height: 1, ..inside };
     frame.render_widget(keys, last);
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        app::{model::Settings, msg::Msg, overlay::palette::found, screen::View, update::update},
+        ui::snapshot,
+    };
+
+    fn model(overlay: Overlay) -> Model {
+        let mut model = Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24);
+        model.overlays.push(overlay);
+        model
+    }
+
+    /// What is drawn in each line where a click meets a row, and which row.
+    fn hits(model: &Model) -> Vec<(usize, String)> {
+        let buffer = snapshot::buffer(model, &Theme::basic());
+        let body = Rect { x: 0, y: 1, width: 80, height: 22 };
+        let overlay = model.overlays.last().unwrap();
+        (0..24)
+            .filter_map(|y| match under(body, overlay, model, (40, y).into())? {
+                Hit::Choice(at) => {
+                    Some((at, (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>()))
+                }
+                Hit::Field(_) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_click_in_the_palette_means_the_row_drawn_there() {
+        for selected in [0, 30] {
+            let mut m = model(Overlay::Palette(Palette { selected, ..Palette::default() }));
+            let all = found(&m, "");
+            let hits = hits(&m);
+            assert_eq!(hits.len(), 12);
+            for (at, line) in hits {
+                assert!(line.contains(all[at].entry.name), "{line}");
+            }
+            let runs = all.iter().position(|f| f.entry.name == "go to Runs").unwrap();
+            update(&mut m, Msg::Click(Hit::Choice(runs)));
+            assert_eq!((m.view, m.overlays.len()), (View::Runs, 0));
+        }
+    }
+
+    #[test]
+    fn a_click_on_a_file_name_takes_it() {
+        let mut prompt = Prompt::new("Open", "", PromptPurpose::OpenPath);
+        let names = (0..20).map(|n| (format!("b{n:02}.yaml"), false)).collect();
+        prompt.folder = Some((".".into(), names));
+        prompt.selected = Some(14);
+        let mut m = model(Overlay::Prompt(prompt));
+        let hits = hits(&m);
+        assert_eq!(hits.len(), 8);
+        for (at, line) in hits {
+            assert!(line.contains(&format!("b{at:02}.yaml")), "{line}");
+        }
+        let effects = update(&mut m, Msg::Click(Hit::Choice(10)));
+        assert!(format!("{effects:?}").contains("b10.yaml"), "{effects:?}");
+    }
 }

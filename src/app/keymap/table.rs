@@ -124,7 +124,7 @@ pub const TABLE: &[Entry] = &[
     row(A::SortReverse, Runs, &["o"], "reverse order", "sort the other way round"),
     // Anywhere
     row(A::Activate, Compose, &["enter"], "edit job", "edit the job in its form"),
-    shown(A::Activate, Preview, &["enter"], "go to", "from a finding to its field; on a job all its values", ("go to", 85)),
+    shown(A::Activate, Preview, &["enter"], "go to", "from a finding to its field; on a job all its values", ("open", 85)),
     shown(A::Activate, Monitor, &["enter"], "detail", "all that is known of the job", ("detail", 85)),
     shown(A::Activate, Clusters, &["enter"], "ask now", "ask the clusters now", ("ask now", 85)),
     shown(A::Activate, Anywhere, &["enter"], "open", "open or choose what is under the cursor", ("open", 85)),

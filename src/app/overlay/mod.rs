@@ -56,7 +56,7 @@ impl Confirm {
     }
 }
 
-/// A one-line question, e.g. for a path.
+/// A question for the path of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     pub label: String,
@@ -74,16 +74,11 @@ impl Prompt {
     }
 }
 
-/// What the answer is for. It goes to the view that asked, by its `on_prompt`;
-/// the shell only completes paths.
+/// What the answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromptPurpose {
     OpenPath,
     SavePath,
-    Filter,
-    SearchLog,
-    /// Fields to change before a retry.
-    RetryChanges,
 }
 
 /// The `:` palette.

@@ -121,23 +121,26 @@ fn commands(model: &Model) -> Vec<Found> {
     all
 }
 
-/// What the letters find, best first; usable actions before the others, and of
-/// equals those that count here.
+/// What the letters find, best first: by name before by what is said of it (there
+/// only whole pieces count), then usable ones, then the better match, then here.
 pub fn found(model: &Model, query: &str) -> Vec<Found> {
-    let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
+    let pattern = |kind| Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, kind);
+    let (letters, pieces) = (pattern(AtomKind::Fuzzy), pattern(AtomKind::Substring));
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, Found)> = commands(model)
+    let mut scored: Vec<(bool, u32, Found)> = commands(model)
         .into_iter()
         .filter_map(|found| {
             let Entry { name, doc, .. } = found.entry;
-            let by_name = pattern.score(Utf32Str::new(name, &mut buffer), &mut matcher);
-            let by_doc = pattern.score(Utf32Str::new(doc, &mut buffer), &mut matcher);
-            Some((by_name.map(|s| s * 2).max(by_doc)?, found))
+            let by_name = letters.score(Utf32Str::new(name, &mut buffer), &mut matcher);
+            let by_doc = || pieces.score(Utf32Str::new(doc, &mut buffer), &mut matcher);
+            Some((by_name.is_none(), by_name.or_else(by_doc)?, found))
         })
         .collect();
-    scored.sort_by_key(|(score, found)| (found.why_not.is_some(), std::cmp::Reverse(*score)));
-    scored.into_iter().map(|(_, found)| found).collect()
+    scored.sort_by_key(|(by_doc, score, found)| {
+        (*by_doc, found.why_not.is_some(), std::cmp::Reverse(*score))
+    });
+    scored.into_iter().map(|(_, _, found)| found).collect()
 }
 
 /// Answers a key; the palette was taken off the stack and goes back unless it
@@ -174,6 +177,17 @@ mod tests {
 
     use super::*;
     use crate::app::model::Settings;
+
+    #[test]
+    fn a_name_comes_before_a_description() {
+        let mut model = Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24);
+        model.view = View::Clusters;
+        let names = |query| found(&model, query).iter().map(|f| f.entry.name).collect::<Vec<_>>();
+        // «retry all failed» cannot be used now, and is still what was meant.
+        assert_eq!(names("retry")[..3], ["retry", "retry with changes", "retry all failed"]);
+        assert!(names("retry").iter().all(|n| *n != "invert marks"), "letters here and there");
+        assert!(names("as it runs").is_empty() && names("dry run").contains(&"preview"));
+    }
 
     #[test]
     fn every_command_is_found_by_its_name_from_every_view() {

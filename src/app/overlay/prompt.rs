@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Overlay, Prompt, PromptPurpose};
+use super::{Overlay, Prompt};
 use crate::app::{effect::Effect, model::Model};
 
 /// What a key made of the question.
@@ -12,8 +12,7 @@ use crate::app::{effect::Effect, model::Model};
 pub enum Answer {
     /// Still open; a folder to list, when the text came to another one.
     Open(Prompt, Option<Effect>),
-    /// Esc: the text as it would have been, for whoever followed it.
-    Closed(String),
+    Closed,
     Done(String),
 }
 
@@ -34,9 +33,6 @@ fn folder_of(text: &str) -> PathBuf {
 
 /// The folder to list for this question, unless it is listed already.
 pub fn listing(prompt: &Prompt) -> Option<Effect> {
-    if !matches!(prompt.purpose, PromptPurpose::OpenPath | PromptPurpose::SavePath) {
-        return None;
-    }
     let path = folder_of(prompt.input.text());
     let known = prompt.folder.as_ref().is_some_and(|(listed, _)| *listed == path);
     (!known).then_some(Effect::ListFolder { path })
@@ -93,7 +89,7 @@ fn complete(prompt: &mut Prompt) {
 pub fn on_key(mut prompt: Prompt, key: KeyEvent) -> Answer {
     let names = completions(&prompt).len();
     match key.code {
-        KeyCode::Esc => return Answer::Closed(prompt.input.text().to_owned()),
+        KeyCode::Esc => return Answer::Closed,
         KeyCode::Enter => {
             if prompt.selected.is_some() {
                 complete(&mut prompt);
@@ -138,6 +134,7 @@ mod tests {
     use crossterm::event::KeyModifiers;
 
     use super::*;
+    use crate::app::overlay::PromptPurpose;
 
     fn open(text: &str) -> Prompt {
         let mut prompt = Prompt::new("Open", text, PromptPurpose::OpenPath);

@@ -10,7 +10,6 @@ use crate::{
         keymap::{Action, Scope},
         list::Cursor,
         msg::{ClusterHealth, Msg},
-        overlay::PromptPurpose,
     },
     domain::{resources::Gpus, site::ClusterKind},
 };
@@ -152,17 +151,6 @@ impl ClustersView {
                 Vec::new()
             }
         }
-    }
-
-    /// A prompt this view opened: it opens none.
-    pub fn on_prompt(
-        &mut self,
-        _purpose: PromptPurpose,
-        _text: &str,
-        _done: bool,
-        _cx: &Context<'_>,
-    ) -> Vec<Step> {
-        Vec::new()
     }
 
     /// News for this view; what it shows is the model's `health`.

@@ -1,16 +1,15 @@
 //! The runs view: every earlier run, to look at again or to write anew.
 
-use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEventKind};
+use crossterm::event::{KeyEvent, MouseButton, MouseEventKind};
 
 use super::{Context, Step};
 use crate::{
     app::{
         effect::Effect,
+        filter::{FilterLine, Typed},
         keymap::{Action, Scope},
-        line::Line,
         list::Cursor,
         msg::{Msg, RunSummary},
-        overlay::PromptPurpose,
     },
     domain::{ids::RunId, status::Status},
 };
@@ -65,7 +64,7 @@ pub struct Runs {
     pub cursor: Cursor,
     pub filter: String,
     /// The filter while it is typed.
-    pub typing: Option<Line>,
+    pub typing: Option<FilterLine<RunId>>,
     pub sort: Sort,
     pub reverse: bool,
 }
@@ -142,34 +141,47 @@ impl Runs {
 
     /// Text entry takes keys before the keymap does; `None`: not consumed.
     pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
-        let typing = self.typing.as_mut()?;
-        match key.code {
-            KeyCode::Esc => {
-                self.typing = None;
-                self.filter.clear();
-            }
-            KeyCode::Enter => self.typing = None,
-            KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
-                self.typing = None;
-                return None;
-            }
-            _ => {
-                typing.on_key(key);
-                self.filter = typing.text().to_owned();
+        match self.typing.as_mut()?.on_key(key) {
+            Typed::Elsewhere => None,
+            typed => {
+                self.typed(typed, cx);
+                Some(Vec::new())
             }
         }
-        self.arrange(cx);
-        Some(Vec::new())
     }
 
     /// Pasted text, while this view has the keys.
     pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        if let Some(typing) = &mut self.typing {
-            typing.insert(text);
-            self.filter = typing.text().to_owned();
-            self.arrange(cx);
+        if let Some(typed) = self.typing.as_mut().map(|line| line.on_paste(text)) {
+            self.typed(typed, cx);
         }
         Vec::new()
+    }
+
+    fn typed(&mut self, typed: Typed<RunId>, cx: &Context<'_>) {
+        match typed {
+            Typed::Elsewhere | Typed::Same => {}
+            Typed::Kept => self.typing = None,
+            Typed::Now { text, home, open } => {
+                if !open {
+                    self.typing = None;
+                }
+                self.filter = text;
+                self.arrange(cx);
+                if let Some(run) = home {
+                    self.go_to(&run, cx);
+                }
+            }
+        }
+    }
+
+    /// The cursor goes to a run, where it is shown.
+    fn go_to(&mut self, id: &RunId, cx: &Context<'_>) {
+        let here = |at: &usize| self.row(*at).is_some_and(|run| run.run == *id);
+        if let Some(at) = (0..self.len()).find(here) {
+            self.cursor.at = at;
+            self.cursor.settle(self.len(), Self::page(cx));
+        }
     }
 
     /// A click, drag or wheel in the body; the place counts from its corner.
@@ -205,7 +217,9 @@ impl Runs {
                 self.filter.clear();
                 self.arrange(cx);
             }
-            Action::Filter => self.typing = Some(Line::new(self.filter.clone())),
+            Action::Filter => {
+                self.typing = Some(FilterLine::new(&self.filter, self.selected()));
+            }
             Action::Sort => {
                 (self.sort, self.reverse) = (self.sort.next(), false);
                 self.arrange(cx);
@@ -232,17 +246,6 @@ impl Runs {
         Vec::new()
     }
 
-    /// A prompt this view opened: it opens none.
-    pub fn on_prompt(
-        &mut self,
-        _purpose: PromptPurpose,
-        _text: &str,
-        _done: bool,
-        _cx: &Context<'_>,
-    ) -> Vec<Step> {
-        Vec::new()
-    }
-
     /// News for this view.
     pub fn on_msg(&mut self, msg: Msg, cx: &Context<'_>) -> Vec<Step> {
         if let Msg::Runs(runs) = msg {
@@ -250,12 +253,8 @@ impl Runs {
             self.known = Some(runs);
             self.shown.clear();
             self.arrange(cx);
-            if let Some(id) = selected
-                && let Some(at) =
-                    (0..self.len()).find(|at| self.row(*at).is_some_and(|run| run.run == id))
-            {
-                self.cursor.at = at;
-                self.cursor.settle(self.len(), Self::page(cx));
+            if let Some(id) = selected {
+                self.go_to(&id, cx);
             }
         }
         Vec::new()
@@ -300,6 +299,7 @@ pub fn state(run: &RunSummary) -> (Status, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::KeyCode;
     use jiff::Timestamp;
 
     use super::*;

@@ -13,6 +13,7 @@ use crate::app::{
     effect::Effect,
     keymap::{Action, Scope},
     model::Model,
+    msg::Hit,
     overlay::{self, Confirmed, Overlay, Prompt},
     screen::View,
 };
@@ -104,24 +105,16 @@ pub(super) fn prompt_key(
 ) {
     use overlay::prompt::Answer;
     let purpose = prompt.purpose;
-    let (text, done) = match overlay::prompt::on_key(prompt, key) {
+    match overlay::prompt::on_key(prompt, key) {
         Answer::Open(prompt, list) => {
-            let changed = prompt.input.text().to_owned();
             model.overlays.push(Overlay::Prompt(prompt));
             effects.extend(list);
-            (changed, false)
         }
-        Answer::Closed(former) => (former, false),
-        Answer::Done(text) => (text, true),
-    };
-    let view = model.view;
-    with_view(model, view, effects, |m, cx| match view {
-        View::Compose => m.compose.on_prompt(purpose, &text, done, cx),
-        View::Preview => m.preview.on_prompt(purpose, &text, done, cx),
-        View::Monitor => m.monitor.on_prompt(purpose, &text, done, cx),
-        View::Runs => m.runs.on_prompt(purpose, &text, done, cx),
-        View::Clusters => m.clusters.on_prompt(purpose, &text, done, cx),
-    });
+        Answer::Closed => {}
+        Answer::Done(text) => {
+            with_view(model, View::Compose, effects, |m, _| m.compose.on_prompt(purpose, &text));
+        }
+    }
 }
 
 /// What a `y` in a confirm box does. Nothing else makes these effects.
@@ -173,15 +166,41 @@ pub(super) fn on_paste(model: &mut Model, text: &str, effects: &mut Vec<Effect>)
     }
 }
 
-pub(super) fn on_mouse(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
-    if let Some(Overlay::Help(scroll)) = model.overlays.last_mut() {
-        match event.kind {
-            MouseEventKind::ScrollDown => *scroll = scroll.saturating_add(3),
-            MouseEventKind::ScrollUp => *scroll = scroll.saturating_sub(3),
-            _ => {}
+/// A click on something that drawing found: a row of the box on top is chosen as
+/// with Enter.
+pub(super) fn on_click(model: &mut Model, hit: Hit, effects: &mut Vec<Effect>) {
+    match (model.overlays.last_mut(), hit) {
+        (None, hit) if model.view == View::Compose => {
+            with_view(model, View::Compose, effects, |m, cx| m.compose.on_click(hit, cx));
+            return;
         }
+        (Some(Overlay::Palette(palette)), Hit::Choice(at)) => palette.selected = at,
+        (Some(Overlay::Prompt(prompt)), Hit::Choice(at)) => prompt.selected = Some(at),
+        _ => return,
     }
-    if !model.overlays.is_empty() || chrome::too_small(model.width, model.height) {
+    overlay_key(model, KeyCode::Enter.into(), effects);
+}
+
+/// The wheel scrolls the box on top, or moves in its list.
+fn wheel_in_box(model: &mut Model, kind: MouseEventKind, effects: &mut Vec<Effect>) {
+    let key = match kind {
+        MouseEventKind::ScrollDown => KeyCode::Down,
+        MouseEventKind::ScrollUp => KeyCode::Up,
+        _ => return,
+    };
+    match model.overlays.last_mut() {
+        Some(Overlay::Help(scroll)) if key == KeyCode::Down => *scroll = scroll.saturating_add(3),
+        Some(Overlay::Help(scroll)) => *scroll = scroll.saturating_sub(3),
+        Some(Overlay::Palette(_) | Overlay::Prompt(_)) => overlay_key(model, key.into(), effects),
+        _ => {}
+    }
+}
+
+pub(super) fn on_mouse(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
+    if !model.overlays.is_empty() {
+        return wheel_in_box(model, event.kind, effects);
+    }
+    if chrome::too_small(model.width, model.height) {
         return;
     }
     if event.row == 0 {

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{News, files};
 use crate::{
-    app::msg::{Draft, Msg},
+    app::msg::{Draft, HalfTyped, Msg},
     error::{Kind, Report},
     procs::ProcId,
 };
@@ -35,13 +35,24 @@ struct Kept {
     id: String,
     path: Option<PathBuf>,
     text: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    half_typed: Vec<HalfTyped>,
     saved_at: Timestamp,
     /// The session that types it; while it lives the draft is its own.
     owner: ProcId,
 }
 
+/// What is to be kept.
+#[derive(Debug, Default)]
+pub(super) struct Unsaved {
+    pub path: Option<PathBuf>,
+    /// `None`: there is nothing to keep any more.
+    pub text: Option<String>,
+    pub half_typed: Vec<HalfTyped>,
+}
+
 enum Order {
-    Save { id: String, path: Option<PathBuf>, text: Option<String> },
+    Save { id: String, draft: Unsaved },
     Flush(oneshot::Sender<()>),
 }
 
@@ -57,8 +68,8 @@ impl Drafts {
         Self { orders, _task: tokio::spawn(keep(folder, inbox, news)) }
     }
 
-    pub(super) fn save(&self, id: &str, path: Option<PathBuf>, text: Option<String>) {
-        let _ = self.orders.send(Order::Save { id: id.to_owned(), path, text });
+    pub(super) fn save(&self, id: String, draft: Unsaved) {
+        let _ = self.orders.send(Order::Save { id, draft });
     }
 
     /// Returns when everything asked for is on disk.
@@ -70,7 +81,7 @@ impl Drafts {
     }
 }
 
-type Pending = BTreeMap<String, (Option<PathBuf>, Option<String>)>;
+type Pending = BTreeMap<String, Unsaved>;
 
 async fn keep(folder: PathBuf, mut inbox: mpsc::UnboundedReceiver<Order>, news: News) {
     let mut pending = Pending::new();
@@ -81,8 +92,8 @@ async fn keep(folder: PathBuf, mut inbox: mpsc::UnboundedReceiver<Order>, news: 
         tokio::select! {
             order = inbox.recv() => match order {
                 None => break,
-                Some(Order::Save { id, path, text }) => {
-                    pending.insert(id, (path, text));
+                Some(Order::Save { id, draft }) => {
+                    pending.insert(id, draft);
                     let now = Instant::now();
                     due = Some((now + DELAY, due.map_or(now + LATEST, |(_, latest)| latest)));
                 }
@@ -106,7 +117,7 @@ async fn write(folder: &Path, pending: &mut Pending, news: &News, told: &mut boo
     }
     let (folder, batch) = (folder.to_owned(), std::mem::take(pending));
     let written = tokio::task::spawn_blocking(move || {
-        batch.into_iter().try_for_each(|(id, (path, text))| write_one(&folder, id, path, text))
+        batch.into_iter().try_for_each(|(id, draft)| write_one(&folder, id, draft))
     })
     .await;
     match written {
@@ -135,13 +146,9 @@ fn file_of(folder: &Path, id: &str) -> PathBuf {
     folder.join(format!("{plain}-{}.json", std::process::id()))
 }
 
-fn write_one(
-    folder: &Path,
-    id: String,
-    path: Option<PathBuf>,
-    text: Option<String>,
-) -> io::Result<()> {
+fn write_one(folder: &Path, id: String, draft: Unsaved) -> io::Result<()> {
     let file = file_of(folder, &id);
+    let Unsaved { path, text, half_typed } = draft;
     let Some(text) = text else {
         forget(folder, &id);
         return match fs::remove_file(file) {
@@ -150,8 +157,8 @@ fn write_one(
         };
     };
     fs::create_dir_all(folder)?;
-    let kept =
-        Kept { version: 1, id, path, text, saved_at: Timestamp::now(), owner: ProcId::current() };
+    let (saved_at, owner) = (Timestamp::now(), ProcId::current());
+    let kept = Kept { version: 1, id, path, text, half_typed, saved_at, owner };
     files::replace(&file, &serde_json::to_vec(&kept)?)
 }
 
@@ -186,6 +193,7 @@ pub(super) fn left_behind(folder: &Path) -> Vec<Draft> {
             id: kept.id,
             path: kept.path,
             text: kept.text,
+            half_typed: kept.half_typed,
             saved_at: kept.saved_at,
         })
         .collect();
@@ -210,8 +218,14 @@ mod tests {
         let (news, mut inbox) = mpsc::unbounded_channel();
         let drafts = Drafts::start(folder.path().join("drafts"), news);
         let folder = folder.path().join("drafts");
+        let half = HalfTyped { entry: Some(0), field: "sweep".into(), text: "lr".into() };
         for text in ["a", "ab", "abc"] {
-            drafts.save("my/batch", Some("x.yaml".into()), Some(text.into()));
+            let draft = Unsaved {
+                path: Some("x.yaml".into()),
+                text: Some(text.into()),
+                half_typed: vec![half.clone()],
+            };
+            drafts.save("my/batch".into(), draft);
         }
         drafts.flush().await;
         assert_eq!(inbox.recv().await, Some(Msg::DraftSaved));
@@ -219,7 +233,8 @@ mod tests {
         rewrite_owner(&folder, u32::MAX - 1);
         let found = left_behind(&folder);
         assert_eq!((found.len(), found[0].text.as_str()), (1, "abc"));
-        drafts.save("my/batch", None, None);
+        assert_eq!(found[0].half_typed, [half]);
+        drafts.save("my/batch".into(), Unsaved::default());
         drafts.flush().await;
         assert!(left_behind(&folder).is_empty());
     }

@@ -211,7 +211,9 @@ impl Perform for Effects {
                     files::save(&path, &text, known.as_deref(), replace).map(Some)
                 });
             }
-            Effect::SaveDraft { id, path, text } => self.drafts.save(&id, path, text),
+            Effect::SaveDraft { id, path, text, half_typed } => {
+                self.drafts.save(id, drafts::Unsaved { path, text, half_typed });
+            }
             Effect::ListFolder { path } => {
                 self.spawn_blocking(move || Ok(Some(files::list(path))));
             }

@@ -184,9 +184,14 @@ fn cluster(
     let capacity = health.and_then(|h| h.capacity.as_ref());
     let mut words = vec![
         Span::styled(format!("  {}  ", text::left(name, names)), theme.accent),
-        Span::raw(format!("{} → ", text::count(share.jobs as u64, "job"))),
-        Span::styled(preview::gpus(share.gpus), theme.strong),
+        Span::raw(text::count(share.jobs as u64, "job")),
     ];
+    if share.gpus.is_zero() {
+        words.push(Span::styled(" · no GPUs asked for", theme.dim));
+    } else {
+        words.push(Span::raw(" → "));
+        words.push(Span::styled(preview::gpus(share.gpus), theme.strong));
+    }
     let total = capacity.and_then(|c| c.gpus_total);
     let free = capacity.and_then(|c| c.gpus_free);
     if name == "auto" {
@@ -194,9 +199,12 @@ fn cluster(
     } else if health.is_some_and(|h| h.error.is_some()) {
         words.push(Span::styled(" · ✗ the cluster does not answer", theme.warning));
     } else if let Some(total) = total {
-        words.push(Span::raw(format!(" of {total}")));
+        if !share.gpus.is_zero() {
+            words.push(Span::raw(format!(" of {total}")));
+        }
         if let Some(free) = free
             && !total.is_zero()
+            && !share.gpus.is_zero()
         {
             words.push(Span::raw(format!(" · {free} free now")));
             if share.gpus > free {
@@ -306,8 +314,10 @@ fn finding_line<'a>(finding: &'a Finding, width: usize, theme: &Theme) -> Line<'
         })
         .collect();
     let field = text::fit(field.trim_start_matches('.'), 24).into_owned();
-    let at =
-        finding.span.map(|s| format!(" {}:{}", s.start.line, s.start.column)).unwrap_or_default();
+    let at = finding
+        .span
+        .map(|s| format!(" line {}:{}", s.start.line, s.start.column))
+        .unwrap_or_default();
     let gap = if field.is_empty() { "" } else { " " };
     let head = format!("{place}{gap}{field}{at}  ");
     let room = width.saturating_sub(text::width(&head) + 5);
@@ -334,6 +344,10 @@ fn jobs(frame: &mut Frame<'_>, area: Rect, view: &Preview, theme: &Theme) {
     let filtering = view.typing.is_some() || !view.filter.is_empty();
     if filtering {
         filter_line(frame, Rect { height: 1, ..area }, view, theme);
+        if view.is_empty() {
+            let words = "   no job matches the filter · Esc takes it away";
+            return put(frame, area, 1, Line::styled(words, theme.dim));
+        }
     } else if view.is_empty() {
         return put(frame, area, 1, Line::styled("   no job can be made of this", theme.dim));
     }
@@ -371,15 +385,9 @@ fn jobs(frame: &mut Frame<'_>, area: Rect, view: &Preview, theme: &Theme) {
 fn filter_line(frame: &mut Frame<'_>, area: Rect, view: &Preview, theme: &Theme) {
     let found = format!("{} of {}", view.len(), view.plan.as_ref().map_or(0, |p| p.jobs.len()));
     let width = found.len() as u16 + 2;
-    frame.render_widget(Span::styled(" /", theme.key), area);
-    let place = Rect { x: area.x + 2, width: area.width.saturating_sub(width + 3), ..area };
-    match &view.typing {
-        Some(line) => input::draw(frame, place, line, theme),
-        None => frame.render_widget(
-            Span::styled(text::fit(&view.filter, usize::from(place.width)), theme.matched),
-            place,
-        ),
-    }
+    let place = Rect { width: area.width.saturating_sub(width), ..area };
+    let typing = view.typing.as_ref().map(|filter| &filter.line);
+    input::filter(frame, place, typing, &view.filter, theme);
     frame.render_widget(Line::styled(format!("{found} "), theme.dim).right_aligned(), area);
 }
 
@@ -419,7 +427,7 @@ fn values(frame: &mut Frame<'_>, area: Rect, model: &Model, at: Layout, theme: &
 fn requests(frame: &mut Frame<'_>, area: Rect, open: &Requests, theme: &Theme) {
     let head = Line::from_iter([
         Span::styled(" exactly what would be sent", theme.strong),
-        Span::styled("   v or Esc closes", theme.dim),
+        Span::styled("   v or Esc closes · ← → for long lines", theme.dim),
     ]);
     put(frame, area, 0, head);
     let rows = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };

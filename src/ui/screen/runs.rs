@@ -72,14 +72,10 @@ fn head(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         Span::styled(format!(" · {order} "), theme.dim),
     ]);
     let room = area.width.saturating_sub(right.width() as u16 + 2);
-    let place = Rect { x: area.x + 3, width: room.saturating_sub(3), ..area };
-    if let Some(line) = &view.typing {
-        frame.render_widget(Span::styled(" /", theme.key), area);
-        input::draw(frame, place, line, theme);
-    } else if !view.filter.is_empty() {
-        frame.render_widget(Span::styled(" /", theme.key), area);
-        let filter = text::fit(&view.filter, usize::from(place.width));
-        frame.render_widget(Span::styled(filter, theme.matched), place);
+    let place = Rect { width: room, ..area };
+    let typing = view.typing.as_ref().map(|filter| &filter.line);
+    if typing.is_some() || !view.filter.is_empty() {
+        input::filter(frame, place, typing, &view.filter, theme);
     } else {
         frame.render_widget(Span::styled(" Runs", theme.strong), area);
     }

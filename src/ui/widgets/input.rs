@@ -6,6 +6,17 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::text;
 use crate::{app::line::Line, ui::theme::Theme};
 
+/// ` filter lr=1e-3`: the filter of a table, while it is typed or when it is set.
+pub fn filter(frame: &mut Frame<'_>, area: Rect, typing: Option<&Line>, set: &str, theme: &Theme) {
+    frame.render_widget(Span::styled(" filter", theme.accent), area);
+    let place = Rect { x: area.x + 8, width: area.width.saturating_sub(8), ..area };
+    if let Some(line) = typing {
+        return draw(frame, place, line, theme);
+    }
+    let words = text::fit(set, usize::from(place.width));
+    frame.render_widget(Span::styled(words, theme.matched), place);
+}
+
 /// Draws the line and puts the terminal's cursor into it.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, line: &Line, theme: &Theme) {
     let columns = usize::from(area.width);

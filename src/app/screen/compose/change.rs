@@ -7,6 +7,7 @@ use crate::{
     app::{
         effect::Effect,
         form::Target,
+        msg::HalfTyped,
         screen::{Context, Step},
     },
     domain::plan::Plan,
@@ -17,15 +18,30 @@ impl Compose {
     pub(super) fn changed(&mut self, cx: &Context<'_>) -> Vec<Step> {
         self.unsaved = self.doc.text() != self.saved;
         let mut steps = vec![self.plan(false)];
-        if self.unsaved {
-            let id =
-                self.draft_id.get_or_insert_with(|| cx.now.as_millisecond().to_string()).clone();
-            let text = Some(self.doc.file_text());
-            steps.push(Step::Do(Effect::SaveDraft { id, path: self.path.clone(), text }));
-        } else {
-            steps.extend(self.forget_draft());
-        }
+        steps.extend(self.keep_draft(cx));
         steps
+    }
+
+    /// What would be lost is kept; a draft of what would not be is not needed.
+    pub(super) fn keep_draft(&mut self, cx: &Context<'_>) -> Option<Step> {
+        if !self.unsaved && self.unwritten.is_empty() {
+            return self.forget_draft();
+        }
+        let id = self.draft_id.get_or_insert_with(|| cx.now.as_millisecond().to_string()).clone();
+        let half_typed = self.unwritten.iter().map(|((target, field), text)| HalfTyped {
+            entry: match target {
+                Target::Batch => None,
+                Target::Entry(i) => Some(*i),
+            },
+            field: field.clone(),
+            text: text.clone(),
+        });
+        Some(Step::Do(Effect::SaveDraft {
+            id,
+            path: self.path.clone(),
+            text: Some(self.doc.file_text()),
+            half_typed: half_typed.collect(),
+        }))
     }
 
     pub(super) fn plan(&mut self, again: bool) -> Step {
@@ -77,7 +93,12 @@ impl Compose {
 
     pub(super) fn forget_draft(&mut self) -> Option<Step> {
         let id = self.draft_id.take()?;
-        Some(Step::Do(Effect::SaveDraft { id, path: self.path.clone(), text: None }))
+        Some(Step::Do(Effect::SaveDraft {
+            id,
+            path: self.path.clone(),
+            text: None,
+            half_typed: Vec::new(),
+        }))
     }
 
     pub(super) fn undo(&mut self, cx: &Context<'_>) -> Vec<Step> {

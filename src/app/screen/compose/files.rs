@@ -7,7 +7,7 @@ use crate::app::{
     effect::Effect,
     form::{Target, job_rank},
     keymap::Action,
-    msg::Draft,
+    msg::{Draft, HalfTyped},
     overlay::{Confirm, Confirmed, Overlay, Prompt, PromptPurpose},
     screen::{Context, Step},
 };
@@ -70,7 +70,7 @@ impl Compose {
         self.saved = saved;
         self.unsaved = self.doc.text() != self.saved;
         let mut steps = vec![notice];
-        if !self.unsaved {
+        if !self.unsaved && self.unwritten.is_empty() {
             steps.extend(self.forget_draft());
         }
         if renamed {
@@ -209,7 +209,12 @@ impl Compose {
                 if self.drafts.is_empty() {
                     self.focus = Focus::Table;
                 }
-                let forget = Effect::SaveDraft { id: gone.id, path: gone.path, text: None };
+                let forget = Effect::SaveDraft {
+                    id: gone.id,
+                    path: gone.path,
+                    text: None,
+                    half_typed: Vec::new(),
+                };
                 return vec![Step::Do(forget)];
             }
             Action::Back => self.focus = Focus::Table,
@@ -230,6 +235,13 @@ impl Compose {
         let draft = self.drafts.remove(self.draft);
         self.replace(&draft.text, draft.path.clone(), None);
         self.draft_id = Some(draft.id);
+        for HalfTyped { entry, field, text } in draft.half_typed {
+            let target = entry.map_or(Target::Batch, Target::Entry);
+            if entry.is_none_or(|i| i < self.doc.len()) {
+                self.unwritten.insert((target, field), text);
+            }
+        }
+        self.rebuild_form();
         let mut steps = self.changed(cx);
         steps.push(Step::Notice("the draft is back; ^S saves it".into()));
         self.keep_in_sight(cx);

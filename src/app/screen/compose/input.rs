@@ -15,6 +15,9 @@ impl Compose {
         if self.new_job.is_some() {
             return Some(self.new_job_key(key, cx));
         }
+        if let Some(typed) = self.typing.as_mut().map(|line| line.on_key(key)) {
+            return self.typed(typed, cx);
+        }
         match self.focus {
             Focus::Table | Focus::Drafts => None,
             Focus::Form => self.form_key(key, cx),
@@ -27,6 +30,9 @@ impl Compose {
         self.learn(cx);
         // Terminals send a carriage return for every line end of a paste.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        if let Some(typed) = self.typing.as_mut().map(|line| line.on_paste(&text)) {
+            return self.typed(typed, cx).unwrap_or_default();
+        }
         match self.focus {
             Focus::Form => self.form_paste(&text, cx),
             Focus::Yaml => self.pane_paste(&text, cx),

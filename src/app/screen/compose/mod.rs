@@ -37,6 +37,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{Context, Step, View};
 use crate::{
     app::{
+        filter::FilterLine,
         form::{Row, Target, editor::Editor, picker::Picker},
         keymap::{Action, Scope},
         msg::{Draft, Msg},
@@ -93,6 +94,8 @@ pub struct Compose {
     /// Entries that are marked.
     pub marks: BTreeSet<usize>,
     pub filter: String,
+    /// The filter while it is typed.
+    pub typing: Option<FilterLine<Target>>,
     /// Entries that the filter lets through; `None`: all.
     visible: Option<Vec<usize>>,
     pub form: Form,
@@ -189,7 +192,9 @@ impl Compose {
             }
             Action::Undo if !self.doc.can_undo() => Err("nothing to undo"),
             Action::Redo if !self.doc.can_redo() => Err("nothing to redo"),
-            Action::Mark | Action::MarkAll if self.doc.is_empty() => Err("there is no job to mark"),
+            Action::Mark | Action::MarkAll | Action::Filter if self.doc.is_empty() => {
+                Err("there is no job yet")
+            }
             Action::Preview if self.doc.is_empty() && self.doc.error().is_none() => {
                 Err("there is no job yet; press n to make one")
             }
@@ -197,23 +202,11 @@ impl Compose {
         }
     }
 
-    /// A prompt this view opened: at every change of its text, and `done` at Enter.
-    pub fn on_prompt(
-        &mut self,
-        purpose: PromptPurpose,
-        text: &str,
-        done: bool,
-        cx: &Context<'_>,
-    ) -> Vec<Step> {
+    /// The answer to a prompt this view opened.
+    pub fn on_prompt(&mut self, purpose: PromptPurpose, text: &str) -> Vec<Step> {
         match purpose {
-            PromptPurpose::Filter => {
-                self.set_filter(text);
-                self.keep_in_sight(cx);
-                Vec::new()
-            }
-            PromptPurpose::OpenPath if done => self.open_path(text),
-            PromptPurpose::SavePath if done => self.save_path(text),
-            _ => Vec::new(),
+            PromptPurpose::OpenPath => self.open_path(text),
+            PromptPurpose::SavePath => self.save_path(text),
         }
     }
 
@@ -258,7 +251,7 @@ impl Compose {
         self.cursor = target;
         self.set_filter("");
         self.enter_form(Some(&key));
-        let words = "this field cannot be read yet; mend or empty it";
+        let words = "mend or empty this field first";
         Some(vec![Step::Go(View::Compose), Step::Notice(words.into())])
     }
 

@@ -7,9 +7,9 @@ use crossterm::event::{MouseButton, MouseEventKind};
 use super::{Compose, Focus};
 use crate::{
     app::{
+        filter::{FilterLine, Typed},
         form::Target,
         keymap::Action,
-        overlay::{Overlay, Prompt, PromptPurpose},
         screen::{Context, Step},
     },
     domain::job::JobType,
@@ -120,8 +120,7 @@ impl Compose {
             Action::MoveJobDown => return self.swap(1, cx),
             Action::MoveJobUp => return self.swap(-1, cx),
             Action::Filter => {
-                let prompt = Prompt::new("Filter", self.filter.clone(), PromptPurpose::Filter);
-                return vec![Step::Push(Overlay::Prompt(prompt))];
+                self.typing = Some(FilterLine::new(&self.filter, Some(self.cursor)));
             }
             Action::Back => {
                 if !self.marks.is_empty() {
@@ -163,6 +162,34 @@ impl Compose {
         }
         self.keep_in_sight(cx);
         Vec::new()
+    }
+
+    /// What was typed into the filter; `None`: it was not for it.
+    pub(super) fn typed(&mut self, typed: Typed<Target>, cx: &Context<'_>) -> Option<Vec<Step>> {
+        match typed {
+            Typed::Elsewhere => return None,
+            Typed::Same => {}
+            Typed::Kept => self.typing = None,
+            Typed::Now { text, home, open } => {
+                if !open {
+                    self.typing = None;
+                }
+                self.set_filter(&text);
+                if let Some(home) = home.filter(|home| self.is_shown(*home)) {
+                    self.cursor = home;
+                }
+                self.keep_in_sight(cx);
+            }
+        }
+        Some(Vec::new())
+    }
+
+    /// Whether the filter lets it through.
+    fn is_shown(&self, target: Target) -> bool {
+        match (target, &self.visible) {
+            (Target::Entry(i), Some(visible)) => visible.binary_search(&i).is_ok(),
+            _ => true,
+        }
     }
 
     pub(super) fn set_filter(&mut self, text: &str) {

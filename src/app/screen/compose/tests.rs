@@ -9,7 +9,7 @@ use crate::{
         effect::Effect,
         keymap::Chord,
         model::{Model, Settings},
-        msg::ClusterHealth,
+        msg::{ClusterHealth, HalfTyped},
         update::update,
     },
     domain::{
@@ -271,6 +271,7 @@ fn drafts_are_offered_and_restored() {
         id: id.into(),
         path: None,
         text: text.into(),
+        half_typed: Vec::new(),
         saved_at: s.model.now,
     };
     let drafts = vec![draft("1", "jobs:\n- name: lost\n"), draft("2", "jobs: []\n")];
@@ -292,6 +293,35 @@ fn drafts_are_offered_and_restored() {
             .any(|e| matches!(e, Effect::SaveDraft { id, text: Some(_), .. } if id == "1")),
         "it goes on under the same id"
     );
+}
+
+#[test]
+fn half_typed_text_is_part_of_the_draft() {
+    let mut s = Session::with("jobs:\n- {name: a, command: echo}\n", 120, 32);
+    s.keys("e");
+    while s.compose().focused_row().and_then(Row::key) != Some("sweep") {
+        s.keys("tab");
+    }
+    s.keys("'lr'");
+    let kept = s.effects.iter().rev().find_map(|e| match e {
+        Effect::SaveDraft { text: Some(text), half_typed, .. } => {
+            Some((text.clone(), half_typed.clone()))
+        }
+        _ => None,
+    });
+    let (text, half_typed) = kept.unwrap();
+    let lr = HalfTyped { entry: Some(0), field: "sweep".into(), text: "lr".into() };
+    assert_eq!(half_typed, [lr]);
+
+    let mut later = Session::new(120, 32);
+    let saved_at = later.model.now;
+    let draft = Draft { id: "1".into(), path: None, text, half_typed, saved_at };
+    later.msg(Msg::Drafts(vec![draft]));
+    later.keys("enter p");
+    assert_eq!(later.model.view, View::Compose, "it is shown before anything is planned of it");
+    assert_eq!(later.compose().form.editor.text(), "lr");
+    later.keys("' 1, 2'");
+    assert!(later.text().contains("lr: [1, 2]"), "{}", later.text());
 }
 
 #[test]

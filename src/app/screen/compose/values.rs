@@ -271,7 +271,7 @@ impl Compose {
             Err(why) => {
                 self.form.trouble = Some(why);
                 self.unwritten.insert(place, text);
-                return Vec::new();
+                return self.keep_draft(cx).into_iter().collect();
             }
         };
         let written = match target {
@@ -290,7 +290,7 @@ impl Compose {
             Err(why) => {
                 self.form.trouble = Some(why.to_string());
                 self.unwritten.insert(place, text);
-                Vec::new()
+                self.keep_draft(cx).into_iter().collect()
             }
         }
     }

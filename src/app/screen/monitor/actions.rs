@@ -7,9 +7,9 @@ use super::{
 use crate::{
     app::{
         effect::Effect,
+        filter::FilterLine,
         keymap::Action,
-        line::Line,
-        overlay::{Confirm, Overlay, PromptPurpose},
+        overlay::{Confirm, Overlay},
     },
     domain::ids::JobIx,
 };
@@ -52,17 +52,6 @@ impl Monitor {
         let mut more = self.follow_cursor(cx);
         more.splice(0..0, steps);
         more
-    }
-
-    /// Prompts are typed in the view itself; it opens none.
-    pub fn on_prompt(
-        &mut self,
-        _purpose: PromptPurpose,
-        _text: &str,
-        _done: bool,
-        _cx: &Context<'_>,
-    ) -> Vec<Step> {
-        Vec::new()
     }
 
     /// Whether the action makes sense now; `Err` says why not.
@@ -191,11 +180,8 @@ impl Monitor {
             Action::GroupByCause => opened.toggle_causes(rows),
             Action::NextFailed => opened.next_failed(rows),
             Action::Filter => {
-                opened.input = Input::Filter {
-                    line: Line::new(opened.filter_text.clone()),
-                    former: opened.filter_text.clone(),
-                    home: opened.cursor.key(),
-                };
+                opened.input =
+                    Input::Filter(FilterLine::new(&opened.filter_text, opened.cursor.key()));
             }
             Action::NextPane | Action::PreviousPane => {
                 opened.in_pane = opened.pane != Pane::Closed;

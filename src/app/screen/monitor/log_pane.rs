@@ -175,10 +175,12 @@ impl LogPane {
         Ask::Read(LogRange::Follow { tail: PART })
     }
 
-    /// `f`: stops when it follows, follows when it does not.
+    /// `f`: stops when it follows, follows when it does not. Where nothing is shown
+    /// there is nothing to stop at.
     pub fn toggle_follow(&mut self, width: usize, height: usize) -> Option<Ask> {
         match self.state {
             LogState::NotStarted => None,
+            LogState::Following if self.text.total() == 0 => None,
             LogState::Following => Some(self.pause(true, width, height)),
             _ => Some(self.follow()),
         }

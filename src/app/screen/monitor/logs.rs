@@ -164,8 +164,9 @@ impl Monitor {
                 Vec::new()
             }
             Action::Search | Action::Filter => {
+                let former = pane.needle.clone();
                 let opened = self.opened.as_deref_mut()?;
-                opened.input = Input::Search { line: Line::default() };
+                opened.input = Input::Search { line: Line::default(), former };
                 Vec::new()
             }
             Action::Activate => {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{Context, Step};
 use crate::{
-    app::{effect::Effect, keymap::Scope, msg::Msg},
+    app::{effect::Effect, filter::Typed, keymap::Scope, msg::Msg},
     domain::{ids::JobIx, run::Run},
 };
 
@@ -87,38 +87,23 @@ impl Monitor {
         let rows = layout(opened, cx).table_rows();
         match &mut opened.input {
             Input::None => return None,
-            Input::Filter { line, former, home } => match key.code {
-                KeyCode::Enter => opened.input = Input::None,
-                KeyCode::Esc => {
-                    let (former, home) = (std::mem::take(former), *home);
-                    opened.input = Input::None;
-                    opened.set_filter(&former, rows);
-                    if let Some(home) = home {
-                        opened.cursor.find(&opened.index, home, rows);
-                    }
-                }
-                KeyCode::Down => opened.cursor.step(&opened.index, 1, rows),
-                KeyCode::Up => opened.cursor.step(&opened.index, -1, rows),
-                _ => {
-                    if line.on_key(key) {
-                        let (text, home) = (line.text().to_owned(), *home);
-                        opened.set_filter(&text, rows);
-                        if let Some(home) = home {
-                            opened.cursor.find(&opened.index, home, rows);
-                        }
-                    }
-                }
+            Input::Filter(line) => match (key.code, line.on_key(key)) {
+                (KeyCode::Down, _) => opened.cursor.step(&opened.index, 1, rows),
+                (KeyCode::Up, _) => opened.cursor.step(&opened.index, -1, rows),
+                (_, Typed::Elsewhere) => return None,
+                (_, typed) => opened.typed(typed, rows),
             },
-            Input::Search { line } => match key.code {
+            Input::Search { line, former } => match key.code {
                 KeyCode::Enter => {
                     opened.input = Input::None;
                     return Some(self.search(false, cx));
                 }
                 KeyCode::Esc => {
+                    let former = former.take();
                     opened.input = Input::None;
                     if let Pane::Log(pane) = &mut opened.pane {
-                        pane.needle = None;
-                        pane.only = false;
+                        pane.only &= former.is_some();
+                        pane.needle = former;
                         pane.found = None;
                     }
                 }
@@ -165,12 +150,11 @@ impl Monitor {
         let text = text.trim_end_matches(['\n', '\r']);
         match &mut opened.input {
             Input::None => {}
-            Input::Filter { line, .. } => {
-                line.insert(text);
-                let text = line.text().to_owned();
-                opened.set_filter(&text, rows);
+            Input::Filter(line) => {
+                let typed = line.on_paste(text);
+                opened.typed(typed, rows);
             }
-            Input::Search { line } => {
+            Input::Search { line, .. } => {
                 line.insert(text);
                 if let Pane::Log(pane) = &mut opened.pane {
                     pane.needle = crate::app::log::Needle::new(line.text());

@@ -11,7 +11,12 @@ use super::{
     retry::RetryForm,
 };
 use crate::{
-    app::{effect::Effect, line::Line},
+    app::{
+        effect::Effect,
+        filter::{FilterLine, Typed},
+        line::Line,
+        log::Needle,
+    },
     domain::{ids::JobIx, run::Run, status::Status},
 };
 
@@ -32,14 +37,11 @@ pub enum Pane {
 pub enum Input {
     #[default]
     None,
-    /// The filter; with its former text and row, for Esc.
-    Filter {
-        line: Line,
-        former: String,
-        home: Option<RowKey>,
-    },
+    Filter(FilterLine<RowKey>),
+    /// The search; with the one before, for Esc.
     Search {
         line: Line,
+        former: Option<Needle>,
     },
     Retry(RetryForm),
 }
@@ -121,6 +123,10 @@ impl Opened {
         &self.input
     }
 
+    pub fn is_filtering(&self) -> bool {
+        matches!(self.input, Input::Filter(_))
+    }
+
     pub fn pane(&self) -> &Pane {
         &self.pane
     }
@@ -184,6 +190,22 @@ impl Opened {
         self.conducting = conducting;
         self.index.take_view(&former, &self.run);
         self.cursor.settle(&self.index, rows);
+    }
+
+    pub(super) fn typed(&mut self, typed: Typed<RowKey>, rows: usize) {
+        match typed {
+            Typed::Elsewhere | Typed::Same => {}
+            Typed::Kept => self.input = Input::None,
+            Typed::Now { text, home, open } => {
+                if !open {
+                    self.input = Input::None;
+                }
+                self.set_filter(&text, rows);
+                if let Some(home) = home {
+                    self.cursor.find(&self.index, home, rows);
+                }
+            }
+        }
     }
 
     pub(super) fn set_filter(&mut self, text: &str, rows: usize) {

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{Pane, Preview};
-use crate::{app::screen::Context, domain::plan::PlannedJob};
+use crate::{
+    app::{filter::Typed, screen::Context},
+    domain::plan::PlannedJob,
+};
 
 impl Preview {
     /// Rows of the job table.
@@ -65,5 +68,31 @@ impl Preview {
         let page = self.layout(cx.width, cx.height).jobs;
         self.jobs.settle(self.len(), usize::from(page));
         self.pane = Pane::Jobs;
+    }
+
+    pub(super) fn typed(&mut self, typed: Typed<usize>, cx: &Context<'_>) {
+        match typed {
+            Typed::Elsewhere | Typed::Same => {}
+            Typed::Kept => self.typing = None,
+            Typed::Now { text, home, open } => {
+                if !open {
+                    self.typing = None;
+                }
+                self.set_filter(text, cx);
+                if let Some(row) = home.and_then(|job| self.row_of(job)) {
+                    self.jobs.at = row;
+                    self.jobs
+                        .settle(self.len(), usize::from(self.layout(cx.width, cx.height).jobs));
+                }
+            }
+        }
+    }
+
+    /// The row of a job, where the filter lets it through.
+    fn row_of(&self, job: usize) -> Option<usize> {
+        match &self.shown {
+            Some(shown) => shown.binary_search(&(job as u32)).ok(),
+            None => Some(job),
+        }
     }
 }

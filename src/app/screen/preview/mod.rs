@@ -6,18 +6,17 @@
 //! ```
 //! Nothing here submits: `S` only opens the box that asks.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::KeyEvent;
 
 use super::{Context, Step};
 use crate::{
     app::{
         effect::Effect,
+        filter::{FilterLine, Typed},
         form::{Target, field_of},
         keymap::{Action, Scope},
-        line::Line,
         list::Cursor,
         msg::Msg,
-        overlay::PromptPurpose,
         text::safe_lines,
     },
     domain::plan::Plan,
@@ -71,7 +70,7 @@ pub struct Preview {
     shown: Option<Vec<u32>>,
     pub filter: String,
     /// The filter while it is typed.
-    pub typing: Option<Line>,
+    pub typing: Option<FilterLine<usize>>,
     pub requests: Option<Requests>,
     /// Earlier work has changed since the plan was asked for.
     stale: bool,
@@ -91,32 +90,19 @@ impl Preview {
 
     /// Text entry takes keys before the keymap does; `None`: not consumed.
     pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
-        let typing = self.typing.as_mut()?;
-        match key.code {
-            KeyCode::Esc => {
-                self.typing = None;
-                self.set_filter(String::new(), cx);
-            }
-            KeyCode::Enter => self.typing = None,
-            KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
-                self.typing = None;
-                return None;
-            }
-            _ => {
-                typing.on_key(key);
-                let text = typing.text().to_owned();
-                self.set_filter(text, cx);
+        match self.typing.as_mut()?.on_key(key) {
+            Typed::Elsewhere => None,
+            typed => {
+                self.typed(typed, cx);
+                Some(Vec::new())
             }
         }
-        Some(Vec::new())
     }
 
     /// Pasted text, while this view has the keys.
     pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        if let Some(typing) = &mut self.typing {
-            typing.insert(text);
-            let text = typing.text().to_owned();
-            self.set_filter(text, cx);
+        if let Some(typed) = self.typing.as_mut().map(|line| line.on_paste(text)) {
+            self.typed(typed, cx);
         }
         Vec::new()
     }
@@ -132,7 +118,10 @@ impl Preview {
             Action::Back if self.pane == Pane::Values => self.pane = Pane::Jobs,
             Action::Back if !self.filter.is_empty() => self.set_filter(String::new(), cx),
             Action::Back => return vec![Step::Back],
-            Action::Filter => self.typing = Some(Line::new(self.filter.clone())),
+            Action::Filter => {
+                let home = self.job(self.jobs.at).map(|(at, _)| at);
+                self.typing = Some(FilterLine::new(&self.filter, home));
+            }
             Action::NextPane | Action::PreviousPane => {
                 let panes = self.panes(at.values > 0);
                 let now = panes.iter().position(|p| *p == self.pane).unwrap_or(0);
@@ -180,17 +169,6 @@ impl Preview {
         self.requests = Some(Requests::default());
         let plan = plan.clone();
         vec![Step::Do(Effect::RenderRequests { revision: self.revision, plan })]
-    }
-
-    /// A prompt this view opened: it opens none.
-    pub fn on_prompt(
-        &mut self,
-        _purpose: PromptPurpose,
-        _text: &str,
-        _done: bool,
-        _cx: &Context<'_>,
-    ) -> Vec<Step> {
-        Vec::new()
     }
 
     /// News for this view.
@@ -259,7 +237,7 @@ impl Preview {
                     Some(_) => Ok(()),
                 }
             }
-            Action::ShowRequests | Action::Filter if self.plan.is_none() => {
+            Action::ShowRequests | Action::Filter | Action::Activate if self.plan.is_none() => {
                 Err("nothing to preview yet; write a batch in Compose (1)")
             }
             Action::Mark | Action::MarkAll => Err("there is nothing to mark here"),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crossterm::event::KeyCode;
 use jiff::Timestamp;
 
 use super::*;
@@ -57,6 +58,30 @@ fn shown(plan: Box<Plan>) -> Preview {
     let mut view = Preview::default();
     with(&Settings::default(), |cx| view.on_msg(Msg::Planned { revision: 1, plan }, cx));
     view
+}
+
+#[test]
+fn esc_puts_the_filter_and_the_row_back() {
+    let mut view = shown(plan(30));
+    with(&Settings::default(), |cx| {
+        let filter = |view: &mut Preview, text: &str| {
+            view.on_action(Action::Filter, cx);
+            text.chars().for_each(|c| drop(view.on_key(KeyCode::Char(c).into(), cx)));
+        };
+        view.on_action(Action::Bottom, cx);
+        filter(&mut view, "train-2");
+        view.on_key(KeyCode::Enter.into(), cx);
+        assert_eq!((view.len(), view.filter.as_str()), (11, "train-2"));
+        view.on_action(Action::Top, cx);
+        view.on_action(Action::Down, cx);
+        filter(&mut view, "9x");
+        assert_eq!((view.len(), view.filter.as_str()), (0, "train-29x"));
+        view.on_key(KeyCode::Esc.into(), cx);
+        assert_eq!((view.len(), view.jobs.at, view.filter.as_str()), (11, 1, "train-2"));
+        assert_eq!(view.on_action(Action::Back, cx), []);
+        assert_eq!(view.len(), 30);
+        assert_eq!(view.on_action(Action::Back, cx), [Step::Back]);
+    });
 }
 
 fn asked(view: &mut Preview) -> Option<Confirm> {

@@ -16,7 +16,7 @@ use crate::{
     domain::finding::{Finding, Severity},
     ui::{
         theme::Theme,
-        widgets::{table as cells, text},
+        widgets::{input, table as cells, text},
     },
 };
 
@@ -63,6 +63,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: 
     };
     if inner.height == 0 {
         return;
+    }
+    if let Some(filter) = &compose.typing {
+        let line = Rect { x: area.x, width: area.width, ..inner };
+        return input::filter(frame, line, Some(&filter.line), "", theme);
     }
     let (words, aside) = foot_words(compose, theme);
     let mut room = inner;

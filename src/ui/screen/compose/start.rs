@@ -27,7 +27,7 @@ pub(super) fn nothing_yet(frame: &mut Frame<'_>, area: Rect, compose: &Compose, 
         Line::styled("This batch has no job yet.", theme.strong),
         Line::default(),
         key("n", "make a job: choose its type, fill in a form"),
-        key("Q", "open the quickstart, an example that runs on any machine"),
+        key("Q", "open the quickstart, which runs on any machine"),
         key("^O", "open a batch file (YAML or JSON)"),
         key("E", "write or paste the batch as YAML"),
         Line::default(),
@@ -44,7 +44,7 @@ pub(super) fn nothing_yet(frame: &mut Frame<'_>, area: Rect, compose: &Compose, 
     }
     lines.push(Line::default());
     lines.push(Line::styled(
-        "Nothing is submitted before you have seen the preview (p) and said y.",
+        "Nothing is sent before you saw the preview (p) and said y.",
         theme.dim,
     ));
     let width = lines.iter().map(Line::width).max().unwrap_or(0) as u16;

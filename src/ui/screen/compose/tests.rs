@@ -116,6 +116,7 @@ fn drafts() {
         id: text.into(),
         path: path.map(Into::into),
         text: text.into(),
+        half_typed: Vec::new(),
         saved_at,
     };
     let drafts =

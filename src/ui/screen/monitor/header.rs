@@ -69,22 +69,24 @@ fn run(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 /// Counts by state at the left, what to know at the right.
 fn states(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let theme = view.theme;
-    let notes = notes(view);
+    let urgent = urgent(view);
     let note_width = |notes: &[(String, Style)]| {
         notes.iter().map(|(words, _)| text::width(words) + 3).sum::<usize>()
     };
     let width = usize::from(area.width);
-    // Words give way only to the note that matters most.
+    // Words give way only to what must be known.
     let mut counts = counts(view, true);
-    if counts.width() + note_width(notes.get(..1).unwrap_or_default()) > width {
+    if counts.width() + note_width(urgent.get(..1).unwrap_or_default()) > width {
         counts = self::counts(view, false);
     }
     let buf = frame.buffer_mut();
     let (x, _) = buf.set_line(area.x, area.y, &counts, area.width);
     // The most important note comes first; the last give way.
-    let mut notes = notes;
+    let mut notes = urgent;
     let room = usize::from(area.right().saturating_sub(x + 2));
-    while notes.len() > 1 && note_width(&notes) > room {
+    let least = notes.len().min(1);
+    notes.extend(asides(view));
+    while notes.len() > least && note_width(&notes) > room {
         notes.pop();
     }
     let mut spans = Vec::new();
@@ -125,8 +127,8 @@ fn counts(view: &View<'_>, words: bool) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What should be known, most important first.
-fn notes(view: &View<'_>) -> Vec<(String, Style)> {
+/// What must be known, most important first.
+fn urgent(view: &View<'_>) -> Vec<(String, Style)> {
     let (opened, run, theme) = (view.opened, view.opened.run(), view.theme);
     let mut notes = Vec::new();
     let unsent = opened.unsent();
@@ -161,6 +163,13 @@ fn notes(view: &View<'_>) -> Vec<(String, Style)> {
     if !opened.marks().is_empty() {
         notes.push((format!("{} marked", grouped(opened.marks().len())), theme.marked));
     }
+    notes
+}
+
+/// What is good to know where there is room.
+fn asides(view: &View<'_>) -> Vec<(String, Style)> {
+    let (opened, run, theme) = (view.opened, view.opened.run(), view.theme);
+    let mut notes = Vec::new();
     if !run.is_ended()
         && let Some(secs) = opened.index().tally().seconds_left(run)
     {

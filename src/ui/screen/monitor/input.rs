@@ -18,8 +18,8 @@ const HELP: &str = "words  state:failed  cluster:  cause:  gpus:>1  lr=1e-3  !no
 pub(super) fn line(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let theme = view.theme;
     let (label, typed) = match view.opened.input() {
-        Input::Filter { line, .. } => ("filter ", Some(line)),
-        Input::Search { line } => ("search ", Some(line)),
+        Input::Filter(filter) => ("filter ", Some(&filter.line)),
+        Input::Search { line, .. } => ("search ", Some(line)),
         Input::None | Input::Retry(_) => ("filter ", None),
     };
     let searching = matches!(view.opened.input(), Input::Search { .. });

@@ -156,7 +156,8 @@ pub(super) fn head<'a>(row: RowKey, view: &'a View<'_>) -> Vec<Span<'a>> {
             } else if let Some(code) = trouble.exit_code {
                 spans.push(Span::raw(format!(" · exit {code}")));
             }
-            if !trouble.words.is_empty() {
+            let told = trouble.exit_code.is_some() && &*trouble.words == "exit #";
+            if !trouble.words.is_empty() && !told {
                 spans.push(Span::styled(" · ", theme.dim));
                 spans.push(Span::raw(&*trouble.words));
             }

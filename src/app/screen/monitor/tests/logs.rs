@@ -40,6 +40,31 @@ fn shown(m: &Model) -> Vec<String> {
 }
 
 #[test]
+fn following_does_not_stop_where_nothing_was_written_yet() {
+    let mut m = small();
+    let first = asked(&press(&mut m, "l"));
+    assert!(press(&mut m, "f").is_empty());
+    answer(&mut m, first.serial, 0, b"one\n", 4);
+    assert_eq!((shown(&m), &pane(&m).state), (vec!["one".to_owned()], &LogState::Following));
+}
+
+#[test]
+fn esc_in_the_search_goes_back_to_the_one_before() {
+    let mut m = small();
+    let first = asked(&press(&mut m, "l"));
+    answer(&mut m, first.serial, 0, b"one\ntwo\n", 8);
+    press(&mut m, "/");
+    type_in(&mut m, "two");
+    press(&mut m, "enter");
+    let former = pane(&m).needle.clone();
+    assert!(former.is_some());
+    press(&mut m, "/");
+    type_in(&mut m, "other");
+    press(&mut m, "esc");
+    assert_eq!(pane(&m).needle, former);
+}
+
+#[test]
 fn following_really_stops_and_starts() {
     let mut m = small();
     let first = asked(&press(&mut m, "l"));
