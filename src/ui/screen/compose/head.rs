@@ -28,10 +28,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: 
             right.push(Span::styled(" …", theme.dim));
         }
     }
+    let between = if right.is_empty() { "" } else { " · " };
     if is_blank(compose) {
         // What is missing is no error yet.
     } else if compose.doc.error().is_some() {
-        right.push(Span::styled(" · ✗ syntax error", theme.error));
+        right.push(Span::styled(format!("{between}✗ syntax error"), theme.error));
     } else {
         if planned.errors > 0 {
             let words = count(planned.errors, "error", "errors");

@@ -105,6 +105,13 @@ fn the_text() {
 }
 
 #[test]
+fn a_text_that_never_was_a_batch_has_no_empty_count() {
+    let session = Session::with("jobs: [", 80, 24);
+    let head = screen(&session).lines().next().unwrap_or_default().to_owned();
+    assert!(head.contains("✗ syntax error") && !head.contains("·"), "{head}");
+}
+
+#[test]
 fn a_filter() {
     snap("filter", BATCH, |s| s.keys("/ 'lab' enter"));
 }
