@@ -21,7 +21,7 @@ use super::{
     map,
     queue::Root,
     state,
-    waits::{View, Waits},
+    waits::{Ahead, View, Waits},
     wire::Summary,
 };
 use crate::{
@@ -148,8 +148,12 @@ impl Seen {
             },
             name: &|key| state::read(&root.state(key)).ok().flatten().map(|s| s.head.name),
         };
-        for observed in answer.iter_mut().filter(|o| waits_still(o)) {
-            observed.facts = Some(self.waits.explain(&observed.key, &view));
+        let mut of_run: HashMap<RunId, u32> = HashMap::new();
+        for (in_all, observed) in (0..).zip(answer.iter_mut().filter(|o| waits_still(o))) {
+            let of_run = of_run.entry(observed.key.run.clone()).or_default();
+            let ahead = Ahead { of_run: *of_run, in_all };
+            observed.facts = Some(self.waits.explain(&observed.key, ahead, &view));
+            *of_run += 1;
         }
         Ok(())
     }

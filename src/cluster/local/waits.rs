@@ -51,6 +51,14 @@ pub struct View<'a> {
     pub name: &'a dyn Fn(&JobKey) -> Option<String>,
 }
 
+/// Waiting jobs that were asked about before this one. What they take first is not
+/// to be had: the words for those behind them stay the same from poll to poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    pub of_run: u32,
+    pub in_all: u32,
+}
+
 /// The dependency that holds a job up.
 enum Hindrance {
     Live(JobKey),
@@ -100,7 +108,7 @@ impl Waits {
     }
 
     /// A waiting job with the reason why.
-    pub fn explain(&mut self, key: &JobKey, view: &View<'_>) -> JobFacts {
+    pub fn explain(&mut self, key: &JobKey, ahead: Ahead, view: &View<'_>) -> JobFacts {
         let Some(waiting) = self.jobs.get_mut(key) else {
             return map::queued("queued on this machine", false);
         };
@@ -115,7 +123,7 @@ impl Waits {
                 let name = name.unwrap_or_else(|| other.to_string());
                 map::queued(&format!("waits for {name}"), false)
             }
-            None => waiting.limit_or_room(key, view),
+            None => waiting.limit_or_room(key, ahead, view),
         }
     }
 }
@@ -132,13 +140,13 @@ impl Waiting {
         }
     }
 
-    fn limit_or_room(&self, key: &JobKey, view: &View<'_>) -> JobFacts {
+    fn limit_or_room(&self, key: &JobKey, ahead: Ahead, view: &View<'_>) -> JobFacts {
         if let Some(limit) = self.run_limit
-            && (view.running)(&key.run) >= limit
+            && (view.running)(&key.run).saturating_add(ahead.of_run) >= limit
         {
             return map::queued(&format!("its run may have {limit} running at once"), false);
         }
-        self.room(view.summary)
+        self.room(ahead.in_all > 0, view.summary)
     }
 
     /// The first job it waits for. All that have ended meanwhile are passed, and
@@ -165,7 +173,7 @@ impl Waiting {
         found
     }
 
-    fn room(&self, has: &Summary) -> JobFacts {
+    fn room(&self, is_behind: bool, has: &Summary) -> JobFacts {
         let wanted = self.need.gpus.times(u64::from(self.need.replicas));
         if let (Some(total), Some(free)) = (has.gpus_total, has.gpus_free)
             && self.need.uses_gpus()
@@ -177,6 +185,9 @@ impl Waiting {
                 );
                 return map::queued(&words, true);
             }
+            if is_behind {
+                return map::queued(&format!("waits for {}", gpus(wanted)), false);
+            }
             if wanted > free {
                 return map::queued(&format!("waits for {}, {free} free", gpus(wanted)), false);
             }
@@ -184,7 +195,8 @@ impl Waiting {
         if self.need.exclusive && has.running > 0 {
             return map::queued("waits to have the machine for itself", false);
         }
-        if self.need.milli_cpus.min(has.milli_cpus_total) > has.milli_cpus_free {
+        let wanted = self.need.milli_cpus.min(has.milli_cpus_total);
+        if wanted > if is_behind { 0 } else { has.milli_cpus_free } {
             let words = match self.need.milli_cpus.div_ceil(1000) {
                 1 => "waits for a free core".to_owned(),
                 cores => format!("waits for {cores} free cores"),
@@ -227,6 +239,15 @@ mod tests {
         running: u32,
         standing: &dyn Fn(&JobKey) -> Standing,
     ) -> (String, bool) {
+        explained_behind(waits, running, Ahead::default(), standing)
+    }
+
+    fn explained_behind(
+        waits: &mut Waits,
+        running: u32,
+        ahead: Ahead,
+        standing: &dyn Fn(&JobKey) -> Standing,
+    ) -> (String, bool) {
         let summary = Summary {
             gpus_total: Some(Gpus::whole(2)),
             gpus_free: Some(Gpus::whole(1)),
@@ -241,7 +262,7 @@ mod tests {
             standing,
             name: &|key| Some(format!("job {key}")),
         };
-        let facts = waits.explain(&key(1), &view);
+        let facts = waits.explain(&key(1), ahead, &view);
         (facts.reason.unwrap(), facts.blocked)
     }
 
@@ -256,6 +277,23 @@ mod tests {
         ] {
             let said = explained(&mut waits(gpus, limit, Vec::new()), running, &live);
             assert_eq!(said, (words.to_owned(), blocked));
+        }
+    }
+
+    #[test]
+    fn behind_others_the_words_do_not_change_with_every_job_that_ends() {
+        let live = |_: &JobKey| Standing::Live;
+        for (gpus, limit, words) in [
+            ("1", None, "waits for 1 GPU"),
+            ("0", None, "waits for a free core"),
+            ("0", Some(3), "its run may have 3 running at once"),
+        ] {
+            for running in 2..=3 {
+                let ahead = Ahead { of_run: 5, in_all: 5 };
+                let mut waits = waits(gpus, limit, Vec::new());
+                let said = explained_behind(&mut waits, running, ahead, &live);
+                assert_eq!(said, (words.to_owned(), false));
+            }
         }
     }
 
