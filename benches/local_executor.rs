@@ -52,6 +52,7 @@ fn jobs(run: &str, count: u32, command: &str) -> Vec<KeyedJob> {
                 replicas: 1,
                 after: Vec::new(),
                 run_limit: None,
+                code: Vec::new(),
             }
         })
         .collect()

@@ -9,7 +9,7 @@ use std::{fs, path::PathBuf};
 use support::World;
 
 /// Examples that are no batches.
-const CONFIGURATIONS: [&str; 2] = ["config.yaml", "site.yaml"];
+const CONFIGURATIONS: [&str; 3] = ["config.yaml", "config-slurm.yaml", "site.yaml"];
 
 fn examples() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("configs");
@@ -27,7 +27,8 @@ fn is_configuration(path: &std::path::Path) -> bool {
 fn configurations_load_without_a_warning() {
     for path in examples().into_iter().filter(|p| is_configuration(p)) {
         let world = World::new();
-        let answer = world.run_args(&["clusters", "--config", path.to_str().unwrap()]).expect(0);
+        let answer =
+            world.run_args(&["runs", "--json", "--config", path.to_str().unwrap()]).expect(0);
         assert!(answer.stderr.is_empty(), "{}: {answer:#?}", path.display());
     }
 }

@@ -12,12 +12,13 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use jobdeck::{
     cluster::{
-        Cluster, Found, KeyedJob, LogCursor, LogStream, Outcome, RemoteAction, SiteFacts, Watched,
-        local::LocalCluster,
+        Cluster, Found, KeyedJob, LogCursor, LogStream, Outcome, RemoteAction, SiteFacts, Sought,
+        Watched, local::LocalCluster, origin::Origin, slurm::SlurmCluster,
     },
-    config::{LocalGpus, LocalSettings},
+    config::{LocalGpus, LocalSettings, SlurmSettings},
     domain::{
         ids::{ClusterId, JobIx, JobKey, RunId},
         job::{Command, JobSpec, JobType},
@@ -30,8 +31,26 @@ type Make = fn(&Path) -> Arc<dyn Cluster>;
 
 /// Every kind that this build can drive, fresh and empty in a folder of its own,
 /// with room for at least two jobs and one GPU.
+///
+/// A kind that needs a real engine is on the list while its suite runs the tests
+/// (`tests/engines/`).
 fn kinds() -> Vec<(&'static str, Make)> {
-    vec![("local", local)]
+    let mut kinds: Vec<(&'static str, Make)> = vec![("local", local)];
+    if std::env::var_os("ENGINE_TEST_SLURM_DIR").is_some() {
+        kinds.push(("slurm", slurm));
+    }
+    kinds
+}
+
+fn slurm(folder: &Path) -> Arc<dyn Cluster> {
+    let told = |name: &str| std::env::var(name).unwrap();
+    let settings = SlurmSettings {
+        remote_dir: Some(folder.join("remote").display().to_string()),
+        prefix: Some(format!("export SLURM_CONF={}", told("SLURM_CONF"))),
+        ..SlurmSettings::default()
+    };
+    let origin = Origin::new(folder.join("origin"));
+    Arc::new(SlurmCluster::new(ClusterId::new("lab"), settings, &folder.join("ssh"), origin))
 }
 
 fn local(folder: &Path) -> Arc<dyn Cluster> {
@@ -50,6 +69,7 @@ fn job(ix: u32, command: &str) -> KeyedJob {
         replicas: 1,
         after: Vec::new(),
         run_limit: None,
+        code: Vec::new(),
     }
 }
 
@@ -116,8 +136,32 @@ fn the_same_jobs_make_the_same_requests_and_each_job_is_in_one() {
 }
 
 #[test]
+fn a_job_that_got_through_twice_is_one_after_a_look() {
+    against_all(|cluster, _| async move {
+        let one = job(0, "sleep 600");
+        let first = send(&*cluster, std::slice::from_ref(&one)).await;
+        let _second = send(&*cluster, std::slice::from_ref(&one)).await;
+        let sought = Sought {
+            key: one.key.clone(),
+            spec: Arc::clone(&one.spec),
+            sent_at: Some(Timestamp::now()),
+        };
+        let found = cluster.find(&[sought]).await.unwrap();
+        let kept = watched(&one, &first[0]);
+        let [(_, Found::Present(accepted))] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(Some(accepted.remote_id.as_str()), kept.remote_id.as_deref(), "the older one");
+        until(&*cluster, &kept, "running", |f| f.status == Status::Running).await;
+        cluster.act(RemoteAction::Cancel, std::slice::from_ref(&kept)).await.unwrap();
+        until(&*cluster, &kept, "stopped", |f| f.status == Status::Stopped).await;
+    });
+}
+
+#[test]
 fn a_job_runs_once_however_often_it_is_sent() {
     against_all(|cluster, folder| async move {
+        if !cluster.capabilities().idempotent {
+            return;
+        }
         let ran = folder.join("ran");
         let one = job(0, &format!("echo $JOBDECK_JOB >> '{}'; exit 3", ran.display()));
         let first = send(&*cluster, std::slice::from_ref(&one)).await;
@@ -141,8 +185,12 @@ fn what_is_there_is_found_and_what_is_not_is_said_to_be_absent() {
         let there = job(0, "true");
         let not = job(1, "true");
         send(&*cluster, std::slice::from_ref(&there)).await;
-        let keys = [there.key.clone(), not.key.clone()];
-        let found = cluster.find(&keys).await.unwrap();
+        let sought = [&there, &not].map(|job| Sought {
+            key: job.key.clone(),
+            spec: Arc::clone(&job.spec),
+            sent_at: Some(Timestamp::now()),
+        });
+        let found = cluster.find(&sought).await.unwrap();
         let of = |key: &JobKey| found.iter().find(|(k, _)| k == key).map(|(_, f)| f);
         assert!(matches!(of(&there.key), Some(Found::Present(_))), "{found:?}");
         assert_eq!(of(&not.key), Some(&Found::Absent));

@@ -256,12 +256,33 @@ pub fn login(cx: &Context<'_>, name: &str) -> Answer {
             None => report.hint(format!("configured are {}", names.join(", "))),
         });
     };
+    let id = ClusterId::new(name);
+    if let Some(command) = cx.engine.clusters().get(&id).and_then(|cluster| cluster.login()) {
+        return log_in(cx, name, command);
+    }
     let kind = entry.kind.word();
     let message = match entry.kind {
         ClusterKind::Local => format!("`{name}` is this machine: it needs no login"),
+        ClusterKind::Slurm if entry.enabled => {
+            format!("`{name}` is reached without ssh: it needs no login")
+        }
         _ => format!("a cluster of kind {kind} has no interactive login in this build"),
     };
     Err(Report::new(Kind::Usage, message))
+}
+
+/// Hands the terminal to ssh, which asks for what it wants to know and leaves a
+/// connection behind that all later calls share.
+fn log_in(cx: &Context<'_>, name: &str, mut command: std::process::Command) -> Answer {
+    let ended = command.status().map_err(|error| {
+        Report::new(Kind::Unreachable, format!("ssh cannot be started: {error}"))
+    })?;
+    if ended.success() {
+        cx.out.say(format!("logged in to {name}"));
+        return Ok(0);
+    }
+    Err(Report::new(Kind::Unreachable, format!("the login to {name} did not succeed"))
+        .hint("what ssh said stands above; try the same host with `ssh`"))
 }
 
 /// `14 succeeded, 8 running`.

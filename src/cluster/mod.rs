@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -24,6 +25,8 @@ use crate::domain::{
 };
 
 pub mod local;
+pub mod origin;
+pub mod slurm;
 
 /// A job with its key, ready to be rendered.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,16 +36,52 @@ pub struct KeyedJob {
     pub replicas: u32,
     /// Attempts it waits for, given only to a cluster that holds dependencies
     /// itself ([`Capabilities::dependencies`]).
-    pub after: Vec<(JobKey, DependencyCondition)>,
+    pub after: Vec<Awaited>,
     /// At most this many jobs of the run at once, given only to a cluster that
     /// holds such limits itself ([`Capabilities::run_limit`]).
     pub run_limit: Option<u32>,
+    /// Code that must be at its place there first, given only to a cluster that
+    /// code is sent to ([`Capabilities::sends_code`]).
+    pub code: Vec<CodeBundle>,
+}
+
+/// An attempt that another one waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    pub key: JobKey,
+    pub condition: DependencyCondition,
+    /// What the cluster calls it; `None` in a preview.
+    pub remote_id: Option<Arc<str>>,
+    /// What people call it: its group's name, else its own.
+    pub label: Arc<str>,
+}
+
+/// The code that jobs run with: a folder by its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeBundle {
+    pub hash: String,
+    /// The folder's own name.
+    pub name: String,
+    /// The copy of it in the run's folder.
+    pub path: std::path::PathBuf,
+}
+
+/// A job that may be there, to be found by its key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sought {
+    pub key: JobKey,
+    pub spec: Arc<JobSpec>,
+    /// When it was first sent.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// What was learned of a cluster and is cached: versions, limits, ids.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SiteFacts {
     pub version: Option<String>,
+    /// Most jobs in one request, where the site tells.
+    #[serde(default)]
+    pub jobs_per_request: Option<usize>,
     /// Free form per kind; known to the adapter only.
     pub details: serde_json::Map<String, serde_json::Value>,
 }
@@ -202,11 +241,29 @@ pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {
         Ok(Vec::new())
     }
 
+    /// Where code with this hash and name lies on a cluster that code is sent to;
+    /// `None`: jobs run where their code is.
+    fn code_place(&self, _hash: &str, _name: &str, _facts: &SiteFacts) -> Option<String> {
+        None
+    }
+
+    /// Sends code to its place unless it is there. Before the first request that
+    /// names the place.
+    async fn stage(&self, _code: &CodeBundle, _facts: &SiteFacts) -> Result<(), ClusterError> {
+        Ok(())
+    }
+
+    /// A command that is given the terminal so that a person can log in; `None`:
+    /// this cluster has no such login.
+    fn login(&self) -> Option<std::process::Command> {
+        None
+    }
+
     /// Sends one request. Must be idempotent by key where the cluster allows it.
     async fn submit(&self, request: &Request) -> Result<Vec<(JobKey, Outcome)>, SubmitError>;
 
     /// After a lost answer or a crash.
-    async fn find(&self, keys: &[JobKey]) -> Result<Vec<(JobKey, Found)>, ClusterError>;
+    async fn find(&self, jobs: &[Sought]) -> Result<Vec<(JobKey, Found)>, ClusterError>;
 
     /// One poll for all jobs, in as few requests as the protocol allows.
     async fn observe(&self, jobs: &[Watched]) -> Result<Vec<Observed>, ClusterError>;
@@ -234,7 +291,7 @@ pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {
 }
 
 /// Kinds of cluster that this build can drive; the others it knows by name.
-pub const DRIVABLE: [ClusterKind; 1] = [ClusterKind::Local];
+pub const DRIVABLE: [ClusterKind; 2] = [ClusterKind::Local, ClusterKind::Slurm];
 
 /// The configured clusters, in the order of the configuration.
 pub type Clusters = IndexMap<ClusterId, Arc<dyn Cluster>>;

@@ -28,6 +28,8 @@ pub enum Shape {
     Secret,
     /// One of the kinds of cluster.
     Kind,
+    /// `apptainer` or `pyxis`.
+    ImageRunner,
 }
 
 /// One field.
@@ -118,8 +120,16 @@ const SLURM: &[Field] = &[
     field("account", Shape::Text, "Default account"),
     field("qos", Shape::Text, "Default quality of service"),
     field("constraint", Shape::Text, "Default node constraint"),
-    field("remote_dir", Shape::Text, "Folder on the cluster for scripts, code and logs"),
-    field("options", Shape::Map, "More defaults for sbatch"),
+    field("ssh_options", Shape::TextList, "More arguments of ssh, one item each"),
+    field(
+        "remote_dir",
+        Shape::Text,
+        "Folder there for code and logs, on all its nodes; default jobdeck in the home folder",
+    ),
+    field("bash_setup", Shape::Text, "Shell text at the start of every script: modules, conda"),
+    field("prefix", Shape::Text, "Shell text before every command on the login node"),
+    field("images", Shape::ImageRunner, "What runs images there: apptainer or pyxis"),
+    field("options", Shape::Map, "Defaults for a job's `options: {slurm: …}`"),
 ];
 
 const RAY: &[Field] = &[

@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::{
-    ClusterEntry, Config, KindSettings, LocalGpus, LocalSettings, UiSettings,
+    ClusterEntry, Config, KindSettings, LocalGpus, LocalSettings, SlurmSettings, UiSettings,
     fields::{self, Shape},
     layer::{ClusterDraft, Draft, Fields, Origin, Problems, Reader, Set},
     ray_clusters, read,
@@ -360,16 +360,30 @@ fn ui(fields: &Fields) -> UiSettings {
 
 fn entry(draft: &ClusterDraft) -> ClusterEntry {
     let fields = &draft.fields;
-    let settings = if draft.kind == ClusterKind::Local {
-        KindSettings::Local(LocalSettings {
+    let settings = match draft.kind {
+        ClusterKind::Local => KindSettings::Local(LocalSettings {
             gpus: get::<u32>(fields, "gpus").map_or(LocalGpus::Auto, LocalGpus::Count),
             cpus: get(fields, "cpus"),
             grace_secs: get::<u64>(fields, "grace").map(|ms| ms.div_ceil(1000)),
-        })
-    } else {
-        let common = |name: &str| fields::CLUSTER.iter().any(|f| f.name == name);
-        let own = fields.iter().filter(|(name, _)| !common(name));
-        KindSettings::Other(own.map(|(name, set)| (name.clone(), set.value.clone())).collect())
+        }),
+        ClusterKind::Slurm => KindSettings::Slurm(Box::new(SlurmSettings {
+            ssh: get(fields, "ssh"),
+            ssh_options: get(fields, "ssh_options").unwrap_or_default(),
+            partition: get(fields, "partition"),
+            account: get(fields, "account"),
+            qos: get(fields, "qos"),
+            constraint: get(fields, "constraint"),
+            remote_dir: get(fields, "remote_dir"),
+            bash_setup: get(fields, "bash_setup"),
+            prefix: get(fields, "prefix"),
+            images: get(fields, "images"),
+            options: get(fields, "options").unwrap_or_default(),
+        })),
+        _ => {
+            let common = |name: &str| fields::CLUSTER.iter().any(|f| f.name == name);
+            let own = fields.iter().filter(|(name, _)| !common(name));
+            KindSettings::Other(own.map(|(name, set)| (name.clone(), set.value.clone())).collect())
+        }
     };
     ClusterEntry {
         kind: draft.kind,

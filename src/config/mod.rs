@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     ids::ClusterId,
@@ -44,10 +45,43 @@ pub struct LocalSettings {
     pub grace_secs: Option<u64>,
 }
 
+/// How a Slurm cluster runs images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageRunner {
+    Apptainer,
+    /// NVIDIA's plugin for `srun`, with enroot.
+    Pyxis,
+}
+
+/// Settings of `kind: slurm`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SlurmSettings {
+    /// `user@host`, or a name from the user's ssh configuration; `None`: Slurm's
+    /// commands are on this machine.
+    pub ssh: Option<String>,
+    /// More arguments of ssh, each as it is.
+    pub ssh_options: Vec<String>,
+    pub partition: Option<String>,
+    pub account: Option<String>,
+    pub qos: Option<String>,
+    pub constraint: Option<String>,
+    /// Folder there for scripts, code and logs; default `jobdeck` in the home folder.
+    pub remote_dir: Option<String>,
+    /// Shell text at the start of every script: modules, conda.
+    pub bash_setup: Option<String>,
+    /// Shell text before every command on the login node.
+    pub prefix: Option<String>,
+    pub images: Option<ImageRunner>,
+    /// Defaults of `options: {slurm: …}`.
+    pub options: crate::domain::job::JsonMap,
+}
+
 /// What only one kind of cluster is configured with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KindSettings {
     Local(LocalSettings),
+    Slurm(Box<SlurmSettings>),
     /// A kind this build knows by name and cannot drive yet; its fields as read.
     Other(serde_json::Map<String, serde_json::Value>),
 }

@@ -66,6 +66,10 @@ impl StateDir {
     pub fn local(&self, host: &str) -> PathBuf {
         self.0.join("local").join(host)
     }
+    /// What tells this folder's runs from those of others on the same cluster.
+    pub fn origin(&self) -> PathBuf {
+        self.0.join("origin")
+    }
     /// Unsaved batches.
     pub fn drafts(&self) -> PathBuf {
         self.0.join("drafts")
@@ -73,6 +77,18 @@ impl StateDir {
     /// Bugs of our own that were met, where nobody may have seen them.
     pub fn panics(&self) -> PathBuf {
         self.0.join("log").join("panics.log")
+    }
+}
+
+/// Where shared ssh connections have their sockets: a short path, since a socket's
+/// may have a hundred bytes, and the user's own.
+pub fn sockets() -> PathBuf {
+    match absolute(std::env::var_os("XDG_RUNTIME_DIR")).filter(|path| path.is_dir()) {
+        Some(folder) if folder.as_os_str().len() < 40 => folder.join("jobdeck"),
+        _ => {
+            let uid = rustix::process::getuid().as_raw();
+            PathBuf::from(format!("/tmp/jobdeck-{uid}"))
+        }
     }
 }
 

@@ -126,6 +126,13 @@ pub(super) fn value(shape: Shape, node: &Node) -> Result<Json, Misfit> {
             Value::Map(_) => Ok(json(node)),
             _ => Err(misfit(format!("expected a map, found {}", node.kind()))),
         },
+        Shape::ImageRunner => {
+            let s = scalar("`apptainer` or `pyxis`")?;
+            if matches!(s.text.as_str(), "apptainer" | "pyxis") {
+                return Ok(Json::String(s.text.clone()));
+            }
+            Err(misfit(format!("expected `apptainer` or `pyxis`, found `{}`", s.text)))
+        }
         Shape::Kind => {
             let s = scalar("a kind of cluster")?;
             if ClusterKind::ALL.iter().any(|k| k.word() == s.text) {

@@ -82,6 +82,7 @@ fn shape(shape: Shape) -> Json {
         Shape::TextList => json!({ "type": "array", "items": { "type": "string" } }),
         Shape::Map => json!({ "type": "object" }),
         Shape::Url => json!({ "type": "string", "pattern": "^https?://" }),
+        Shape::ImageRunner => json!({ "enum": ["apptainer", "pyxis"] }),
         Shape::Kind => json!({ "enum": ClusterKind::ALL.map(ClusterKind::word) }),
     }
 }

@@ -63,7 +63,7 @@ fn entry<'a>(config: &'a Config, name: &str) -> &'a ClusterEntry {
 fn other(config: &Config, name: &str) -> serde_json::Value {
     match &entry(config, name).settings {
         KindSettings::Other(fields) => fields.clone().into(),
-        KindSettings::Local(_) => panic!("{name} is local"),
+        other => panic!("{name}: {other:?}"),
     }
 }
 
@@ -94,10 +94,12 @@ fn later_layers_win_field_by_field() {
     assert_eq!(config.default_cluster, Some(ClusterId::new("lab")));
     assert_eq!(config.limits.max_gpus_per_job, Some(Gpus::whole(8)));
     assert_eq!(config.limits.max_batch_size, Some(20));
-    assert_eq!(
-        other(&config, "lab"),
-        serde_json::json!({ "partition": "debug", "account": "team" })
-    );
+    let lab = SlurmSettings {
+        partition: Some("debug".into()),
+        account: Some("team".into()),
+        ..SlurmSettings::default()
+    };
+    assert_eq!(entry(&config, "lab").settings, KindSettings::Slurm(Box::new(lab)));
     let here = LocalSettings { gpus: LocalGpus::Count(2), cpus: Some(1.5), grace_secs: None };
     assert_eq!(entry(&config, "here").settings, KindSettings::Local(here));
     assert_eq!(config.ui.theme.as_deref(), Some("paper"));

@@ -28,7 +28,7 @@ pub fn who(plan: &Plan, kind: impl Fn(&ClusterId) -> Option<ClusterKind>) -> Vec
         let can = Capabilities::of(kind);
         let held = can.queue
             && (can.dependencies || !waits)
-            && (can.run_limit || plan.head.max_concurrent.is_none())
+            && (plan.head.max_concurrent.is_none() || plan.keeps_limit(id, &can))
             && plan.head.max_failures.is_none();
         if kind == ClusterKind::Local {
             local = true;

@@ -194,6 +194,25 @@ fn is_false(b: &bool) -> bool {
 }
 
 impl JobSpec {
+    /// The two differ only in what a parameter can express, so that they can be
+    /// tasks of one request: not in resources, kind of job, image, code or options.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let resources = |s: &Self| {
+            (s.job_type, s.gpus, s.gpu_type.clone(), s.workers, s.nodes, s.cpus, s.exclusive)
+        };
+        resources(self) == resources(other)
+            && (self.memory, self.time_limit) == (other.memory, other.time_limit)
+            && (&self.image, &self.framework) == (&other.image, &other.framework)
+            && (&self.src_dir, &self.libraries) == (&other.src_dir, &other.libraries)
+            && self.options == other.options
+            && self.depends_on == other.depends_on
+    }
+
+    /// What people call it among others: its group, else itself.
+    pub fn label(&self) -> Arc<str> {
+        self.group.clone().unwrap_or_else(|| self.name.as_str().into())
+    }
+
     /// A job with a name and nothing else.
     pub fn named(name: impl Into<String>) -> Self {
         Self {

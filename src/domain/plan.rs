@@ -17,6 +17,7 @@ use super::{
     ids::{ClusterId, JobIx, RunId},
     job::{JobSpec, JobType},
     resources::Gpus,
+    site::{Capabilities, KeepsLimit},
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,11 @@ pub struct BatchHead {
 }
 
 impl BatchHead {
+    /// No rule makes its jobs wait for each other's fate.
+    pub fn is_sent_at_once(&self) -> bool {
+        self.continue_on_error && self.max_failures.is_none()
+    }
+
     /// What holds when the document says nothing.
     pub fn named(name: &str) -> Self {
         Self {
@@ -156,6 +162,24 @@ impl Plan {
             findings: vec![finding],
             totals: Totals::default(),
             entries: Vec::new(),
+        }
+    }
+
+    /// The cluster can be trusted with `max_concurrent`: all jobs that are sent go
+    /// there, and it holds such limits, if need be because they go in one request.
+    pub fn keeps_limit(&self, cluster: &ClusterId, can: &Capabilities) -> bool {
+        let mut jobs = self.jobs.iter().filter(|job| job.action.sends());
+        let here = |job: &PlannedJob| job.cluster.as_ref() == Some(cluster);
+        match can.run_limit {
+            KeepsLimit::No => false,
+            KeepsLimit::Always => jobs.all(here),
+            KeepsLimit::OneRequest => {
+                let Some(first) = jobs.next() else { return false };
+                self.head.is_sent_at_once()
+                    && here(first)
+                    && self.jobs.len() <= can.jobs_per_request
+                    && jobs.all(|job| here(job) && job.spec.is_alike(&first.spec))
+            }
         }
     }
 

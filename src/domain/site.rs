@@ -36,6 +36,16 @@ impl ClusterKind {
     }
 }
 
+/// Whether a cluster holds `max_concurrent` of a run itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepsLimit {
+    No,
+    /// Over all jobs of a run.
+    Always,
+    /// Only over jobs that go in one request, which must be alike.
+    OneRequest,
+}
+
 /// What a kind of cluster can do; constant per adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -47,7 +57,7 @@ pub struct Capabilities {
     /// Holds dependencies between jobs of one run itself.
     pub dependencies: bool,
     /// Holds `max_concurrent` of a run itself.
-    pub run_limit: bool,
+    pub run_limit: KeepsLimit,
     pub needs_image: bool,
     pub uses_image: bool,
     pub needs_project: bool,
@@ -64,6 +74,10 @@ pub struct Capabilities {
     pub adds_master: bool,
     pub logs: bool,
     pub suspend: bool,
+    /// Takes a job once, however often it is sent under one key.
+    pub idempotent: bool,
+    /// Code is sent there, to a folder named by its content.
+    pub sends_code: bool,
     /// Shortest sensible time between polls, in milliseconds.
     pub min_interval_ms: u64,
 }
@@ -77,7 +91,7 @@ impl Capabilities {
             gpu_fractions: false,
             queue: true,
             dependencies: false,
-            run_limit: false,
+            run_limit: KeepsLimit::No,
             needs_image: false,
             uses_image: false,
             needs_project: false,
@@ -89,13 +103,16 @@ impl Capabilities {
             adds_master: false,
             logs: true,
             suspend: false,
+            idempotent: false,
+            sends_code: false,
             min_interval_ms: 3_000,
         };
         match kind {
             ClusterKind::Local => Self {
                 gpu_fractions: true,
                 dependencies: true,
-                run_limit: true,
+                run_limit: KeepsLimit::Always,
+                idempotent: true,
                 jobs_per_request: 1_000,
                 concurrency: 1,
                 min_interval_ms: 250,
@@ -103,12 +120,13 @@ impl Capabilities {
             },
             ClusterKind::Slurm => Self {
                 dependencies: true,
-                run_limit: true,
+                run_limit: KeepsLimit::OneRequest,
                 jobs_per_request: 1_000,
                 concurrency: 1,
                 absent_looks: 2,
                 absent_spacing_secs: 15,
                 suspend: true,
+                sends_code: true,
                 min_interval_ms: 5_000,
                 ..base
             },

@@ -10,11 +10,13 @@ use std::{
     io::{self, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    domain::job::JobSpec,
     error::{Kind, Report},
     journal::CodeEntry,
 };
@@ -239,6 +241,38 @@ fn folder_name(top: &Path) -> std::ffi::OsString {
 /// be imported by it from the folder above.
 pub fn place(code: &Path, top: &Path, hash: &str) -> PathBuf {
     code.join(short(hash)).join(folder_name(top))
+}
+
+/// A job that runs where its code was put: `place` tells where a folder is there.
+/// Its libraries become the folders to import them from.
+pub fn relocated(
+    spec: &Arc<JobSpec>,
+    mut place: impl FnMut(&str) -> Option<String>,
+) -> Arc<JobSpec> {
+    if spec.src_dir.is_none() && spec.libraries.is_empty() {
+        return Arc::clone(spec);
+    }
+    let mut moved = (**spec).clone();
+    if let Some(top) = spec.src_dir.as_deref()
+        && let Some(there) = place(top)
+    {
+        let inside = match spec.working_dir.as_deref() {
+            None => Some(Path::new("")),
+            Some(dir) => Path::new(dir).strip_prefix(top).ok(),
+        };
+        if let Some(inside) = inside {
+            let dir = Path::new(&there).join(inside);
+            moved.working_dir = Some(dir.to_string_lossy().trim_end_matches('/').into());
+        }
+    }
+    for library in &mut moved.libraries {
+        if let Some(there) = place(library) {
+            // A library is imported by its own name, from the folder above.
+            let above = Path::new(&there).parent().unwrap_or(Path::new("/"));
+            *library = above.to_string_lossy().into_owned();
+        }
+    }
+    Arc::new(moved)
 }
 
 #[cfg(test)]

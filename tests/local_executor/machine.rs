@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf, sync::Arc};
 use futures::StreamExt as _;
 use jobdeck::{
     cluster::{
-        ActOutcome, Cluster, Found, KeyedJob, LogCursor, LogStream, Observed, Outcome,
-        RemoteAction, SiteFacts, SubmitError, Watched, local::LocalCluster,
+        ActOutcome, Awaited, Cluster, Found, KeyedJob, LogCursor, LogStream, Observed, Outcome,
+        RemoteAction, SiteFacts, Sought, SubmitError, Watched, local::LocalCluster,
     },
     config::{LocalGpus, LocalSettings},
     domain::{
@@ -41,6 +41,7 @@ pub fn keyed(run: &str, ix: u32, spec: JobSpec) -> KeyedJob {
         replicas: 1,
         after: Vec::new(),
         run_limit: None,
+        code: Vec::new(),
     }
 }
 
@@ -160,7 +161,9 @@ impl Machine {
     }
 
     pub async fn find(&self, key: &JobKey) -> Found {
-        self.cluster.find(std::slice::from_ref(key)).await.unwrap().remove(0).1
+        let spec = Arc::new(JobSpec::named("sought"));
+        let sought = Sought { key: key.clone(), spec, sent_at: None };
+        self.cluster.find(&[sought]).await.unwrap().remove(0).1
     }
 
     pub async fn log(&self, key: &JobKey, stream: LogStream) -> String {
@@ -204,6 +207,10 @@ pub fn is_alive(pid: u32) -> bool {
     jobdeck::procs::ProcId::of(pid).is_some()
 }
 
-pub fn succeeded(key: &JobKey) -> (JobKey, DependencyCondition) {
-    (key.clone(), DependencyCondition::Succeeded)
+pub fn succeeded(key: &JobKey) -> Awaited {
+    awaited(key, DependencyCondition::Succeeded)
+}
+
+pub fn awaited(key: &JobKey, condition: DependencyCondition) -> Awaited {
+    Awaited { key: key.clone(), condition, remote_id: None, label: "parent".into() }
 }

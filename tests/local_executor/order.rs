@@ -13,7 +13,7 @@ use jobdeck::{
 };
 
 use crate::{
-    machine::{Machine, exe, job, key, keyed, succeeded},
+    machine::{Machine, awaited, exe, job, key, keyed, succeeded},
     wait,
 };
 
@@ -158,7 +158,7 @@ async fn dependencies_are_kept_and_broken_ones_are_said() {
     let mut after_that = keyed("r", 4, job("after-that", "true"));
     after_that.after = vec![succeeded(&after_b.key)];
     let mut ended = keyed("r", 5, job("ended", "true"));
-    ended.after = vec![(after_b.key.clone(), DependencyCondition::Ended)];
+    ended.after = vec![awaited(&after_b.key, DependencyCondition::Ended)];
     // Sent before what it depends on is known.
     let mut early = keyed("r", 6, job("early", "true"));
     early.after = vec![succeeded(&key("r", 7))];

@@ -93,6 +93,7 @@ fn a_panic_restores_the_terminal() {
     let log = home.path().join("bugs.log");
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
     command.args(["--exact", "shell::panics_when_told", "--nocapture", "--test-threads=1"]);
+    command.cwd(home.path());
     command.env("JOBDECK_TEST_PANIC", &log);
     command.env("RUST_BACKTRACE", "0");
     command.env("TERM", "xterm-256color");
@@ -115,6 +116,7 @@ fn ctrl_z_gives_the_terminal_back_until_the_shell_continues_it() {
     let home = Home::new();
     let mut command = CommandBuilder::new("bash");
     command.args(["--norc", "--noprofile", "-i"]);
+    command.cwd(home.path());
     command.env("HOME", home.path());
     command.env("JOBDECK_STATE_DIR", home.path().join("state"));
     command.env("PS1", "shell> ");

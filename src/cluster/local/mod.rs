@@ -24,7 +24,7 @@ use futures::stream::BoxStream;
 use self::adapter::{Local, site_facts};
 use super::{
     ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogStream, Observed,
-    Outcome, RemoteAction, Rendered, Request, SiteFacts, SubmitError, Watched,
+    Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
 };
 use crate::{
     config::LocalSettings,
@@ -132,8 +132,8 @@ impl Cluster for LocalCluster {
         })
     }
 
-    async fn find(&self, keys: &[JobKey]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
-        let keys = keys.to_vec();
+    async fn find(&self, jobs: &[Sought]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
+        let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
         self.off_thread(move |inner| inner.find(&keys)).await
     }
 

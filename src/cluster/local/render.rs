@@ -136,10 +136,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{
-        ids::{JobIx, JobKey, RunId},
-        job::DependencyCondition,
-        resources::TimeLimit,
+    use crate::{
+        cluster::Awaited,
+        domain::{
+            ids::{JobIx, JobKey, RunId},
+            job::DependencyCondition,
+            resources::TimeLimit,
+        },
     };
 
     fn keyed(spec: JobSpec) -> KeyedJob {
@@ -149,6 +152,7 @@ mod tests {
             replicas: 1,
             after: Vec::new(),
             run_limit: None,
+            code: Vec::new(),
         }
     }
 
@@ -178,10 +182,12 @@ mod tests {
         spec.working_dir = Some("sub".into());
         let mut job = keyed(spec);
         job.run_limit = Some(3);
-        job.after = vec![(
-            JobKey { run: RunId::new("r1").unwrap(), job: JobIx(4), attempt: 1 },
-            DependencyCondition::Ended,
-        )];
+        job.after = vec![Awaited {
+            key: JobKey { run: RunId::new("r1").unwrap(), job: JobIx(4), attempt: 1 },
+            condition: DependencyCondition::Ended,
+            remote_id: None,
+            label: "parent".into(),
+        }];
         let line = the_line(&job);
         assert_eq!(line.argv, ["/bin/sh", "-c", "python train.py\n--x 'a b'"]);
         assert_eq!(line.working_dir.as_deref(), Some("/data/sub"));

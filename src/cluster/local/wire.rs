@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::slots::Share;
 use crate::{
+    cluster::Awaited,
     config::{LocalGpus, LocalSettings},
     domain::{
         ids::{JobKey, RunId},
@@ -82,9 +83,9 @@ pub struct After {
 
 impl After {
     /// Joins neighbours; the order is kept.
-    pub fn joined(after: &[(JobKey, DependencyCondition)]) -> Vec<Self> {
+    pub fn joined(after: &[Awaited]) -> Vec<Self> {
         let mut joined: Vec<Self> = Vec::new();
-        for (key, condition) in after {
+        for Awaited { key, condition, .. } in after {
             let number = key.job.0.saturating_add(1);
             match joined.last_mut() {
                 Some(last)
@@ -238,12 +239,13 @@ mod tests {
     #[test]
     fn neighbours_are_joined_and_come_back() {
         let key = |job, attempt| JobKey { run: RunId::new("r").unwrap(), job: JobIx(job), attempt };
+        let condition = DependencyCondition::Succeeded;
         let all: Vec<_> = [key(0, 1), key(1, 1), key(2, 1), key(5, 1), key(6, 2)]
-            .map(|k| (k, DependencyCondition::Succeeded))
+            .map(|key| Awaited { key, condition, remote_id: None, label: "a".into() })
             .to_vec();
         let joined = After::joined(&all);
         assert_eq!(joined.iter().map(|a| a.jobs).collect::<Vec<_>>(), [(1, 3), (6, 6), (7, 7)]);
         let back: Vec<_> = joined.iter().flat_map(After::keys).collect();
-        assert_eq!(back, all.into_iter().map(|(k, _)| k).collect::<Vec<_>>());
+        assert_eq!(back, all.into_iter().map(|a| a.key).collect::<Vec<_>>());
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::{
     ids::{ClusterId, JobIx, JobKey},
     job::{Candidate, ClusterChoice, DependencyCondition},
     resources::Gpus,
-    site::Capabilities,
+    site::{Capabilities, KeepsLimit},
     status::{Cause, Status},
 };
 
@@ -80,8 +80,25 @@ enum Dependencies {
 fn keeps_run_limit(run: &Run, sites: &Sites) -> bool {
     let mut clusters = run.jobs.iter().filter(|j| j.action.sends()).map(|j| j.cluster.as_ref());
     let Some(Some(first)) = clusters.next() else { return false };
-    sites.get(first).is_some_and(|site| site.capabilities.run_limit)
-        && clusters.all(|c| c == Some(first))
+    if !clusters.all(|c| c == Some(first)) {
+        return false;
+    }
+    let Some(can) = sites.get(first).map(|site| &site.capabilities) else { return false };
+    match can.run_limit {
+        KeepsLimit::No => false,
+        KeepsLimit::Always => true,
+        KeepsLimit::OneRequest => {
+            // All of them now, or it would be another request that knows nothing of
+            // the first.
+            let mut jobs = run.jobs.iter().filter(|j| j.action.sends());
+            let all_new = |j: &RunJob| j.status == Status::Waiting && j.attempts.is_empty();
+            let Some(one) = jobs.next() else { return false };
+            run.head.is_sent_at_once()
+                && all_new(one)
+                && run.jobs.len() <= can.jobs_per_request
+                && jobs.all(|j| all_new(j) && j.spec.is_alike(&one.spec))
+        }
+    }
 }
 
 /// What to send now, and what the rules say of the rest. With `only_asked` just

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     plan::{Approved, Plan, PlannedJob, Totals},
-    site::{Capabilities, ClusterKind},
+    site::{Capabilities, ClusterKind, KeepsLimit},
 };
 
 fn at(secs: i64) -> Timestamp {
@@ -41,7 +41,7 @@ fn approved(n: u32, on: &[(u32, u32)]) -> Approved {
 fn lab() -> Sites {
     let capabilities = Capabilities {
         dependencies: false,
-        run_limit: false,
+        run_limit: KeepsLimit::No,
         ..Capabilities::of(ClusterKind::Slurm)
     };
     [(ClusterId::new("lab"), Site { capabilities, take: usize::MAX, room: None })]

@@ -15,6 +15,8 @@ use crate::{
     cluster::{
         Cluster, ClusterError, Clusters, SiteFacts,
         local::{LocalCluster, has_jupyter},
+        origin::Origin,
+        slurm::SlurmCluster,
     },
     config::{Config, KindSettings, paths::StateDir},
     domain::{
@@ -41,6 +43,11 @@ pub(super) fn registry(config: &Config, state: &StateDir, exe: &Path) -> Cluster
                     // send to it never oversubscribes it.
                     let root = state.local(procs::host()).join(id.as_str());
                     Arc::new(LocalCluster::new(id.clone(), settings, root, exe.to_owned()))
+                }
+                KindSettings::Slurm(settings) => {
+                    let sockets = crate::config::paths::sockets();
+                    let origin = Origin::new(state.origin());
+                    Arc::new(SlurmCluster::new(id.clone(), (**settings).clone(), &sockets, origin))
                 }
                 KindSettings::Other(_) => return None,
             };
@@ -104,6 +111,10 @@ impl Engine {
                 match self.inner.clusters.get(id) {
                     Some(cluster) => view.capabilities = cluster.capabilities().clone(),
                     None => view.drivable = !entry.enabled && drivable(&entry.settings),
+                }
+                if let KindSettings::Slurm(settings) = &entry.settings {
+                    view.remote = settings.ssh.is_some();
+                    view.capabilities.uses_image = settings.images.is_some();
                 }
                 if entry.kind == ClusterKind::Local {
                     view.has_jupyter = Some(has_jupyter());
@@ -219,5 +230,5 @@ impl Engine {
 }
 
 fn drivable(settings: &KindSettings) -> bool {
-    matches!(settings, KindSettings::Local(_))
+    matches!(settings, KindSettings::Local(_) | KindSettings::Slurm(_))
 }

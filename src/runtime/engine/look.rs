@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Engine, Look, start::blocking, stored_health};
 use crate::{
-    cluster::{Cluster, ClusterError, Found, Watched},
+    cluster::{Cluster, ClusterError, Found, Sought, Watched},
     domain::{
         ids::{ClusterId, JobIx, JobKey, RunId},
         run::{Record, Run, Stamped},
@@ -17,7 +17,7 @@ use crate::{
     runtime::{
         handle::Healths,
         session::{
-            observe::{Asked, is_observable, records, watched},
+            observe::{Asked, is_observable, records, sought, watched},
             state_report,
         },
     },
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Questions {
     observe: Vec<Watched>,
     asked: Asked,
-    find: Vec<JobKey>,
+    find: Vec<Sought>,
 }
 
 impl Engine {
@@ -95,10 +95,9 @@ impl Engine {
             }
             let of_cluster = questions.entry(cluster.clone()).or_default();
             if doubtful {
-                if let Some(last) = row.attempt() {
-                    let key = run.key(ix, last.number);
-                    of_cluster.asked.insert(key.clone(), ix);
-                    of_cluster.find.push(key);
+                if let Some(job) = row.attempt().and_then(|last| sought(run, ix, last.number)) {
+                    of_cluster.asked.insert(job.key.clone(), ix);
+                    of_cluster.find.push(job);
                 }
             } else if let Some(job) = watched(run, ix) {
                 of_cluster.asked.insert(job.key.clone(), ix);

@@ -79,7 +79,7 @@ impl Engine {
         }
     }
 
-    /// Copies the code of jobs that run on this machine.
+    /// Copies the code of jobs that run on this machine, or that it is sent for.
     fn copy_code(
         &self,
         dir: &RunDir,
@@ -88,16 +88,19 @@ impl Engine {
         let mut folders = BTreeSet::new();
         let mut identities = BTreeSet::new();
         for job in approved.jobs().iter().filter(|j| j.action.sends()) {
-            let local = job.cluster.as_ref().is_some_and(|id| {
-                self.inner.clusters.get(id).is_some_and(|c| c.kind() == ClusterKind::Local)
+            let copied = job.cluster.as_ref().is_some_and(|id| {
+                self.inner
+                    .clusters
+                    .get(id)
+                    .is_some_and(|c| c.kind() == ClusterKind::Local || c.capabilities().sends_code)
             });
             let Some(top) = job.spec.src_dir.as_deref() else {
-                if local {
+                if copied {
                     folders.extend(job.spec.libraries.iter().map(String::as_str));
                 }
                 continue;
             };
-            if local {
+            if copied {
                 folders.insert(top);
                 folders.extend(job.spec.libraries.iter().map(String::as_str));
             } else {

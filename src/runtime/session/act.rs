@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use super::{
     conduct::{Conducting, What},
-    observe::watched,
+    observe::{sought, watched},
     poll::ANSWER,
     send::no_answer,
 };
 use crate::{
-    cluster::{ActOutcome, ClusterError, Found, RemoteAction},
+    cluster::{ActOutcome, ClusterError, Found, RemoteAction, Sought},
     domain::{
         ids::{ClusterId, JobIx, JobKey},
         run::Record,
@@ -46,13 +46,14 @@ impl Conducting<'_> {
                     Some((*ix, row.attempt()?.number))
                 })
                 .collect();
-            let keys: Vec<JobKey> = asked.iter().map(|(ix, n)| run.key(*ix, *n)).collect();
+            let sought: Vec<Sought> =
+                asked.iter().filter_map(|(ix, attempt)| sought(run, *ix, *attempt)).collect();
             site.looking_up = true;
             let cluster = site.cluster.clone();
             self.beside(
                 id,
                 ANSWER,
-                async move { cluster.find(&keys).await },
+                async move { cluster.find(&sought).await },
                 |cluster, why| Err(no_answer(cluster, why)),
                 move |result| What::LookedUp(asked, result),
             );

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    cluster::{Observed, Watched},
+    cluster::{Observed, Sought, Watched},
     domain::{
         ids::{JobIx, JobKey},
         run::{Attempt, JobFacts, Record, Run, RunJob},
@@ -22,6 +22,17 @@ pub(crate) fn watched(run: &Run, ix: JobIx) -> Option<Watched> {
         key: run.key(ix, last.number),
         remote_id: last.remote_id.clone(),
         log_path: last.log_path.clone(),
+    })
+}
+
+/// What to look for when it is not known whether a cluster has an attempt.
+pub(crate) fn sought(run: &Run, ix: JobIx, attempt: u32) -> Option<Sought> {
+    let row = run.job(ix)?;
+    let sent = row.attempts.iter().find(|a| a.number == attempt)?;
+    Some(Sought {
+        key: run.key(ix, attempt),
+        spec: Arc::clone(row.spec_now()),
+        sent_at: sent.submitted_at,
     })
 }
 
@@ -66,7 +77,7 @@ pub(crate) fn records(
                 }
             }
             None if matches!(row.status, Status::Pending | Status::Running) => {
-                records.push(absent(*ix, last, absent_looks));
+                records.push(absent(*ix, row, last, absent_looks));
             }
             None => {}
         }
@@ -74,14 +85,21 @@ pub(crate) fn records(
     records
 }
 
-fn absent(ix: JobIx, last: &Attempt, absent_looks: u32) -> Record {
+/// A job that was cancelled before it started may leave no trace at all (a task of
+/// a Slurm array does not): that it is gone is the end that was asked for.
+fn absent(ix: JobIx, row: &RunJob, last: &Attempt, absent_looks: u32) -> Record {
     let looks = last.absent_looks + 1;
     if looks < absent_looks.max(1) {
         return Record::LookedUp { job: ix, attempt: last.number, absent_looks: looks };
     }
-    let mut facts = JobFacts::of(Status::Lost);
-    facts.cause = Some(Cause::Lost);
-    facts.reason = Some("the cluster does not know it any more".to_owned());
+    let (status, cause, reason) = if row.cancel_asked && row.status == Status::Pending {
+        (Status::Stopped, Cause::Cancelled, "cancelled before it started")
+    } else {
+        (Status::Lost, Cause::Lost, "the cluster does not know it any more")
+    };
+    let mut facts = JobFacts::of(status);
+    facts.cause = Some(cause);
+    facts.reason = Some(reason.to_owned());
     Record::Observed { job: ix, attempt: last.sent_as, facts }
 }
 

@@ -43,6 +43,9 @@ impl Conducting<'_> {
                     match result {
                         Ok(facts) => {
                             site.answered(now, at, took);
+                            if let Some(most) = facts.jobs_per_request {
+                                site.capabilities.jobs_per_request = most;
+                            }
                             site.facts = Some(facts);
                         }
                         Err(error) => site.failed(now, &error),

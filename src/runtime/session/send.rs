@@ -15,7 +15,7 @@ use super::{
     state_report,
 };
 use crate::{
-    cluster::{ClusterError, Outcome, SubmitError},
+    cluster::{ClusterError, CodeBundle, Outcome, SubmitError},
     domain::{
         ids::{ClusterId, JobIx, JobKey},
         run::{Record, Sendable, Site, Sites, ready},
@@ -25,6 +25,8 @@ use crate::{
 
 /// Longest time for a request to be answered; then its jobs are looked up.
 const ANSWER: Duration = Duration::from_mins(2);
+/// Longest time for code to be sent before it.
+const SEND_CODE: Duration = Duration::from_mins(15);
 /// After the journal could not be written.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -262,10 +264,26 @@ impl Conducting<'_> {
                 }
                 site.sending += 1;
                 let cluster = site.cluster.clone();
+                let facts = site.facts.clone().unwrap_or_default();
+                let mut code: Vec<CodeBundle> = Vec::new();
+                for bundle in request.jobs.iter().flat_map(|job| &job.code) {
+                    if !code.contains(bundle) {
+                        code.push(bundle.clone());
+                    }
+                }
+                let limit = if code.is_empty() { ANSWER } else { ANSWER + SEND_CODE };
                 self.beside(
                     id.clone(),
-                    ANSWER,
-                    async move { cluster.submit(&request).await },
+                    limit,
+                    async move {
+                        for bundle in &code {
+                            cluster
+                                .stage(bundle, &facts)
+                                .await
+                                .map_err(SubmitError::Unavailable)?;
+                        }
+                        cluster.submit(&request).await
+                    },
                     |cluster, why| Err(SubmitError::Unknown(no_answer(cluster, why))),
                     move |result| What::Sent(jobs, result),
                 );

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         ids::ClusterId,
         planner::PlanContext,
-        site::{Capabilities, ClusterView, Limits},
+        site::{Capabilities, ClusterView, KeepsLimit, Limits},
     },
 };
 
@@ -122,7 +122,9 @@ pub(crate) fn context() -> PlanContext {
         gpu_fractions: true,
         queue: true,
         dependencies: true,
-        run_limit: true,
+        run_limit: KeepsLimit::Always,
+        sends_code: false,
+        idempotent: true,
         needs_image: false,
         uses_image: !local,
         needs_project: false,

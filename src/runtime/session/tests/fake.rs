@@ -12,14 +12,14 @@ use futures::stream::BoxStream;
 use crate::{
     cluster::{
         ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogStream,
-        Observed, Outcome, Payload, RemoteAction, Rendered, Request, SiteFacts, SubmitError,
-        Watched,
+        Observed, Outcome, Payload, RemoteAction, Rendered, Request, SiteFacts, Sought,
+        SubmitError, Watched,
     },
     domain::{
         ids::{ClusterId, JobKey},
         job::Command,
         run::{Accepted, JobFacts},
-        site::{Capabilities, Capacity, ClusterKind},
+        site::{Capabilities, Capacity, ClusterKind, KeepsLimit},
         status::{Cause, Status},
     },
 };
@@ -85,7 +85,7 @@ impl Fake {
     pub(crate) fn new(name: &str, change: impl FnOnce(&mut Capabilities)) -> Arc<Self> {
         let mut capabilities = Capabilities::of(ClusterKind::Slurm);
         capabilities.dependencies = false;
-        capabilities.run_limit = false;
+        capabilities.run_limit = KeepsLimit::No;
         capabilities.jobs_per_request = 10;
         capabilities.concurrency = 2;
         capabilities.absent_looks = 2;
@@ -257,16 +257,16 @@ impl Cluster for Fake {
         }
     }
 
-    async fn find(&self, keys: &[JobKey]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
+    async fn find(&self, jobs: &[Sought]) -> Result<Vec<(JobKey, Found)>, ClusterError> {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let mut state = self.lock();
         state.finds += 1;
         if state.down {
             return Err(self.unreachable());
         }
-        Ok(keys
+        Ok(jobs
             .iter()
-            .map(|key| {
+            .map(|Sought { key, .. }| {
                 let there = state.jobs.get(key).is_some_and(FakeJob::is_known);
                 let found = if there { Found::Present(accepted(key)) } else { Found::Absent };
                 (key.clone(), found)

@@ -58,7 +58,7 @@ async fn at_most_so_many_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_the_cluster_keeps_is_handed_over() {
-    let fake = Fake::new("a", |c| c.run_limit = true);
+    let fake = Fake::new("a", |c| c.run_limit = crate::domain::site::KeepsLimit::Always);
     let bench = Bench::new(&[&fake]);
     let approved = approve("r", jobs(6, "a", "true"), |head| head.max_concurrent = Some(3));
     let run = settle(&bench.engine(), approved).await;

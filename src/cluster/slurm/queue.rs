@@ -1,0 +1,324 @@
+//! Reading `squeue` and `sacct`; pure. Both are asked for text with our own
+//! separator: their JSON differs between versions and is a hundred times larger.
+
+use std::{collections::HashMap, fmt::Write as _};
+
+use jiff::Timestamp;
+
+use super::{
+    ids::{self, SlurmId},
+    names, script, states,
+};
+use crate::domain::{
+    ids::JobKey,
+    run::JobFacts,
+    status::{Cause, Status},
+};
+
+/// Between two fields. Names come last, since others' may hold anything.
+const SEPARATOR: char = '|';
+
+/// The fields asked of `squeue`, in their order.
+const FIELDS: [&str; 11] = [
+    "JobArrayID",
+    "JobID",
+    "State",
+    "exit_code",
+    "SubmitTime",
+    "StartTime",
+    "EndTime",
+    "RestartCnt",
+    "NodeList",
+    "Reason",
+    "Comment",
+];
+
+/// The one call of a poll: all jobs of the user, ended ones too while the
+/// controller remembers them.
+pub fn squeue() -> Vec<String> {
+    // A suffix instead of a width: fields are never cut off.
+    let fields: Vec<String> =
+        FIELDS.into_iter().chain(["Name"]).map(|field| format!("{field}:{SEPARATOR}")).collect();
+    let format = fields.join(",");
+    ["squeue", "--noheader", "--states=all", "--me", "-O", &format].map(str::to_owned).to_vec()
+}
+
+/// About jobs that have left the queue, by their ids.
+pub fn sacct(ids: &[String]) -> Vec<String> {
+    let mut call = sacct_since_seconds(None);
+    call.extend(["-j".to_owned(), ids.join(",")]);
+    call
+}
+
+/// About all jobs of the user that were there in the last so many seconds, to find
+/// some by their names. Counted back from the cluster's own clock.
+pub fn sacct_window(seconds: u64) -> Vec<String> {
+    sacct_since_seconds(Some(seconds))
+}
+
+fn sacct_since_seconds(seconds: Option<u64>) -> Vec<String> {
+    let start = seconds.map_or("1970-01-01".to_owned(), |secs| format!("now-{secs}seconds"));
+    let fields = "JobID,State,ExitCode,Submit,Start,End,NodeList,Reason,JobName";
+    ["sacct", "-X", "-n", "-P", "-S", &start, "-E", "now", "-o", fields].map(str::to_owned).to_vec()
+}
+
+/// One of our jobs, as Slurm tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub key: JobKey,
+    pub id: SlurmId,
+    pub name: String,
+    pub submitted: Option<Timestamp>,
+    /// `None`: in a state that this build does not know.
+    pub facts: Option<JobFacts>,
+}
+
+/// The text of a time, in seconds since 1970 or as Slurm writes it without being
+/// asked for those.
+fn time(text: &str) -> Option<Timestamp> {
+    Timestamp::from_second(text.trim().parse().ok().filter(|secs| *secs > 0)?).ok()
+}
+
+/// Our jobs in an answer of `squeue`. Lines of others, and of jobs whose names
+/// hold line breaks, are passed over.
+pub fn read_squeue(answer: &str, origin: &str) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for line in answer.lines() {
+        let fields: Vec<&str> = line.splitn(FIELDS.len() + 1, SEPARATOR).collect();
+        let [id, raw, state, exit, submit, start, end, restarts, nodes, rest @ ..] =
+            fields.as_slice()
+        else {
+            continue;
+        };
+        // A reason may hold the separator; comment and name are the last two.
+        let rest = rest.join("|");
+        let mut back = rest.trim_end_matches(SEPARATOR).rsplitn(3, SEPARATOR);
+        let (Some(name), Some(comment), Some(reason)) = (back.next(), back.next(), back.next())
+        else {
+            continue;
+        };
+        let Some(all) = ids::parse(id) else { continue };
+        for id in all {
+            let Some(key) = names::key(name, id.task, origin) else { break };
+            let ending = states::ending(exit);
+            let mut facts = facts(state, reason, ending, (time(start), time(end)));
+            if let Some(facts) = &mut facts {
+                facts.restarts = restarts.trim().parse().unwrap_or(0);
+                facts.node = Some((*nodes).trim().to_owned()).filter(|n| !n.is_empty());
+                let serves = comment.ends_with(super::render::WORKSPACE);
+                if serves
+                    && facts.status == Status::Running
+                    && let (Some(node), Ok(raw)) = (&facts.node, raw.trim().parse())
+                {
+                    facts.url = Some(format!("http://{node}:{}", script::port(raw)));
+                }
+            }
+            seen.push(Seen { key, id, name: name.to_owned(), submitted: time(submit), facts });
+        }
+    }
+    seen
+}
+
+/// Our jobs in an answer of `sacct`. Its exit codes lose their eighth bit, so those
+/// of `squeue` are better while it has them.
+pub fn read_sacct(answer: &str, origin: &str) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for line in answer.lines() {
+        let fields: Vec<&str> = line.splitn(9, SEPARATOR).collect();
+        let [id, state, exit, submit, start, end, nodes, reason, name] = fields.as_slice() else {
+            continue;
+        };
+        for id in ids::parse(id).unwrap_or_default() {
+            let Some(key) = names::key(name, id.task, origin) else { break };
+            let ending = states::ending(exit);
+            let mut facts = facts(state, reason, ending, (time(start), time(end)));
+            if let Some(facts) = &mut facts {
+                let node = nodes.trim();
+                facts.node = (!node.is_empty() && node != "None assigned").then(|| node.to_owned());
+            }
+            seen.push(Seen { key, id, name: (*name).to_owned(), submitted: time(submit), facts });
+        }
+    }
+    seen
+}
+
+/// One job's state in our words.
+fn facts(
+    state: &str,
+    reason: &str,
+    ending: states::Ending,
+    (start, end): (Option<Timestamp>, Option<Timestamp>),
+) -> Option<JobFacts> {
+    let meaning = states::meaning(state)?;
+    let mut facts = JobFacts::of(meaning.status);
+    facts.cause = meaning.cause;
+    facts.reason = meaning.words.map(str::to_owned);
+    match meaning.status {
+        Status::Pending => {
+            if let Some(waiting) = states::why(reason) {
+                facts.blocked = waiting.blocked;
+                facts.reason = Some(waiting.words);
+            }
+            if state.starts_with("REQUEUE_HOLD") || state.starts_with("SPECIAL_EXIT") {
+                facts.blocked = true;
+            }
+            // Slurm tells when it means to start it.
+            if let (Some(start), Some(reason)) = (start, &mut facts.reason) {
+                // To the tenth minute, so that it is news only when it changes by much.
+                let at = start.as_second() / 600 * 600;
+                if let Ok(at) = Timestamp::from_second(at) {
+                    let at = at.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %H:%M");
+                    let _ = write!(reason, ", expected to start {at}");
+                }
+            }
+        }
+        Status::Running => facts.started_at = start,
+        _ => {
+            facts.started_at = start;
+            facts.finished_at = end;
+            if meaning.status == Status::Failed || meaning.status == Status::Succeeded {
+                facts.exit_code = ending.code;
+                facts.signal = ending.signal;
+            }
+            never_started(&mut facts, state, reason);
+            launch_failure(&mut facts, reason, ending);
+            if facts.reason.is_none() && meaning.status == Status::Failed {
+                facts.reason = ending.words();
+            }
+        }
+    }
+    Some(facts)
+}
+
+/// Taken back by Slurm itself, because of what became of another job.
+fn never_started(facts: &mut JobFacts, state: &str, reason: &str) {
+    let dependency = reason.starts_with("Dependency") && !state.contains(" by ");
+    if facts.status == Status::Stopped && dependency {
+        facts.status = Status::NotSubmitted;
+        facts.cause = Some(Cause::Dependency);
+        facts.reason = Some("a job it depends on did not succeed".to_owned());
+        facts.started_at = None;
+    }
+}
+
+/// A job that never came to run its command is not the command's fault.
+fn launch_failure(facts: &mut JobFacts, reason: &str, ending: states::Ending) {
+    if facts.cause != Some(Cause::Exit) {
+        return;
+    }
+    let signal = facts.signal;
+    if signal == Some(53)
+        || reason.starts_with("JobLaunchFailure") && ending.code.is_none() && signal.is_none()
+    {
+        facts.cause = Some(Cause::Launch);
+        facts.reason = Some("Slurm could not open its output file, or not start it".to_owned());
+        facts.signal = None;
+    }
+}
+
+/// Of two jobs with one key the one that was there first is the job; the others
+/// are told, so that they can be cancelled.
+pub fn one_each(seen: Vec<Seen>) -> (HashMap<JobKey, Seen>, Vec<SlurmId>) {
+    let mut first: HashMap<JobKey, Seen> = HashMap::new();
+    let mut doubles = Vec::new();
+    for one in seen {
+        match first.get_mut(&one.key) {
+            None => {
+                first.insert(one.key.clone(), one);
+            }
+            Some(known) if known.id == one.id => {}
+            Some(known) => {
+                let older = (one.submitted, one.id) < (known.submitted, known.id);
+                let double = if older { std::mem::replace(known, one) } else { one };
+                doubles.push(double.id);
+            }
+        }
+    }
+    (first, doubles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_is_read_whatever_others_have_in_it() {
+        let answer = "\
+79_[6-7%3]|79|PENDING|0|1772445600|N/A|N/A|0||JobArrayTaskLimit|jd-r-1-1|lr.o.jd-r-1-1|
+79_5|84|RUNNING|0|1772445600|1772445610|1772532010|1|gpu1|None|jd-r-1-1|lr.o.jd-r-1-1|
+90|90|RUNNING|0|1772445600|1772445610|N/A|0|gpu2|None|jd-r-9-1 workspace|nb.o.jd-r-9-1|
+81|81|FAILED|35072|1772445600|1772445610|1772445620|0|gpu1|NonZeroExitCode||a.o.jd-r-20-2|
+99|99|RUNNING|0|1|1|1|0|n|None|x|somebody's | job|
+torn
+100|100|PENDING|0|1772445600|N/A|N/A|0||ReqNodeNotAvail, UnavailableNodes:a|b|c|q.o.jd-r-30-1|
+101|101|NEW_STATE|0|1772445600|N/A|N/A|0||None|c|q.o.jd-r-31-1|
+";
+        let seen = read_squeue(answer, "o");
+        let text = |seen: &Seen| {
+            let facts = seen.facts.as_ref();
+            format!("{} {} {:?}", seen.key, seen.id, facts.map(|f| f.status.word()))
+        };
+        assert_eq!(
+            seen.iter().map(text).collect::<Vec<_>>(),
+            [
+                "jd-r-7-1 79_6 Some(\"pending\")",
+                "jd-r-8-1 79_7 Some(\"pending\")",
+                "jd-r-6-1 79_5 Some(\"running\")",
+                "jd-r-9-1 90 Some(\"running\")",
+                "jd-r-20-2 81 Some(\"failed\")",
+                "jd-r-30-1 100 Some(\"pending\")",
+                "jd-r-31-1 101 None",
+            ]
+        );
+        let facts = |n: usize| seen[n].facts.clone().unwrap();
+        assert_eq!((facts(2).restarts, facts(2).node.as_deref()), (1, Some("gpu1")));
+        assert_eq!(facts(3).url.as_deref(), Some("http://gpu2:20090"));
+        assert_eq!((facts(4).exit_code, facts(4).cause), (Some(137), Some(Cause::Exit)));
+        assert!(facts(4).finished_at.is_some());
+        assert!(facts(5).reason.unwrap().contains("UnavailableNodes:a|b"));
+    }
+
+    #[test]
+    fn the_accounting_is_read() {
+        let answer = "\
+79_5|CANCELLED by 0|0:0|1772445600|1772445610|1772445620|gpu1|None|lr.o.jd-r-1-1
+79_[6-7]|CANCELLED by 1000|0:0|1772445600|Unknown|1772445620|None assigned|Dependency|lr.o.jd-r-1-1
+80|FAILED|0:53|1772445600|1772445610|1772445620|gpu1|None|a.o.jd-r-20-1
+81|OUT_OF_MEMORY|0:125|1772445600|1772445610|1772445620|gpu1|None|a.o.jd-r-21-1
+82|CANCELLED|0:0|1772445600|1772445610|1772445610|None assigned|Dependency|a.o.jd-r-22-1
+83|FAILED|7:0|1772445600|1772445610|1772445610|gpu1|Priority|a.o.jd-r-23-1
+";
+        let seen = read_sacct(answer, "o");
+        let brief: Vec<_> = seen
+            .iter()
+            .map(|s| (s.key.to_string(), s.facts.as_ref().and_then(|f| f.cause)))
+            .collect();
+        assert_eq!(
+            brief,
+            [
+                ("jd-r-6-1".to_owned(), Some(Cause::Cancelled)),
+                ("jd-r-7-1".to_owned(), Some(Cause::Cancelled)),
+                ("jd-r-8-1".to_owned(), Some(Cause::Cancelled)),
+                ("jd-r-20-1".to_owned(), Some(Cause::Launch)),
+                ("jd-r-21-1".to_owned(), Some(Cause::Oom)),
+                ("jd-r-22-1".to_owned(), Some(Cause::Dependency)),
+                ("jd-r-23-1".to_owned(), Some(Cause::Exit)),
+            ]
+        );
+        assert_eq!(seen[1].facts.as_ref().unwrap().node, None);
+        assert_eq!(seen[5].facts.as_ref().unwrap().status, Status::NotSubmitted);
+        assert_eq!(seen[6].facts.as_ref().unwrap().reason.as_deref(), Some("exit code 7"));
+    }
+
+    #[test]
+    fn of_two_jobs_with_one_key_the_older_is_kept() {
+        let answer = "\
+12|12|RUNNING|0|1772445700|1772445710|N/A|0|gpu1|None||a.o.jd-r-1-1|
+11|11|PENDING|0|1772445600|N/A|N/A|0||Priority||a.o.jd-r-1-1|
+";
+        let (jobs, doubles) = one_each(read_squeue(answer, "o"));
+        let kept: Vec<_> = jobs.values().map(|seen| seen.id.to_string()).collect();
+        assert_eq!(kept, ["11"]);
+        assert_eq!(doubles.iter().map(ToString::to_string).collect::<Vec<_>>(), ["12"]);
+    }
+}

@@ -1,0 +1,185 @@
+//! A world whose only cluster is the real Slurm that `tests/engines/slurm.sh` has
+//! started. Every call of Slurm's commands is counted on its way.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    process::Command,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use serde_json::Value;
+
+use crate::support::{Answer, World, answer_of};
+
+const COMMANDS: [&str; 6] = ["sbatch", "squeue", "sacct", "scancel", "scontrol", "sacctmgr"];
+
+pub struct Lab {
+    pub world: World,
+    _quiet: Quiet,
+}
+
+/// Tests share one cluster; one that disturbs it has it to itself.
+static CLUSTER: RwLock<()> = RwLock::new(());
+
+#[derive(Debug)]
+enum Quiet {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+impl Quiet {
+    fn shared() -> Self {
+        Self::Shared { _guard: CLUSTER.read().unwrap_or_else(PoisonError::into_inner) }
+    }
+    fn alone() -> Self {
+        Self::Alone { _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner) }
+    }
+}
+
+/// What the engine's script tells a suite.
+fn told(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/engines/slurm.sh"))
+}
+
+/// Jobs that have left the queue can be asked about.
+pub fn has_accounting() -> bool {
+    told("ENGINE_TEST_SLURM_ACCOUNTING") == "1"
+}
+
+impl Lab {
+    /// Slurm's commands on this machine. `more`: fields of the cluster's entry.
+    pub fn new(more: &str) -> Self {
+        Self::with(more, Quiet::shared())
+    }
+
+    /// With nobody else on the cluster, which may be disturbed.
+    pub fn alone(more: &str) -> Self {
+        Self::with(more, Quiet::alone())
+    }
+
+    fn with(more: &str, quiet: Quiet) -> Self {
+        let lab = Self { world: World::new(), _quiet: quiet };
+        lab.world.config(&lab.entry(more));
+        lab
+    }
+
+    /// The same cluster over ssh to its login node.
+    pub fn over_ssh(host: &str, more: &str) -> Self {
+        let lab = Self { world: World::new(), _quiet: Quiet::shared() };
+        let config = told("ENGINE_TEST_SSH_CONFIG");
+        let remote = lab.world.path().join("remote");
+        lab.world.config(&format!(
+            "clusters:\n  lab:\n    kind: slurm\n    ssh: {host}\n    ssh_options: [-F, {config}]\n    \
+             remote_dir: {}\n    min_interval: 500ms\n    {more}\n",
+            remote.display()
+        ));
+        lab
+    }
+
+    fn entry(&self, more: &str) -> String {
+        let bin = self.world.path().join("bin");
+        for command in COMMANDS {
+            self.wrap(command, "exec \"$real\" \"$@\"");
+        }
+        format!(
+            "clusters:\n  lab:\n    kind: slurm\n    min_interval: 500ms\n    remote_dir: {}\n    \
+             prefix: export SLURM_CONF={} PATH={}:$PATH\n    {more}\n",
+            self.world.path().join("remote").display(),
+            told("SLURM_CONF"),
+            bin.display(),
+        )
+    }
+
+    /// Puts a script before one of Slurm's commands; `$real` is the command itself.
+    pub fn wrap(&self, command: &str, then: &str) {
+        let calls = self.world.path().join("calls");
+        let real = which(command);
+        let text = format!(
+            "#!/bin/bash\nreal={}\necho \"{command} $*\" >>{}\n{then}\n",
+            real.display(),
+            calls.display()
+        );
+        let path = self.world.file(&format!("bin/{command}"), text);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The requests that were sent so far.
+    pub fn requests(&self) -> Vec<String> {
+        let mut calls = self.calls("sbatch");
+        calls.retain(|call| call.contains("--parsable"));
+        calls
+    }
+
+    /// The calls of a command so far, arguments and all.
+    pub fn calls(&self, command: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.world.path().join("calls")).unwrap_or_default();
+        let prefix = format!("{command} ");
+        text.lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect()
+    }
+
+    /// Writes a batch file and submits it under a run id of its own.
+    pub fn submit(&self, run: &str, batch: &str, wait: bool) -> Answer {
+        let file = self.world.file(&format!("{run}.yaml"), batch).display().to_string();
+        let mut args = vec!["submit", &file, "--yes", "--run-id", run];
+        if wait {
+            args.push("--wait");
+        }
+        self.world.run_args(&args)
+    }
+
+    pub fn status(&self, run: &str) -> Value {
+        self.world.json(&format!("status {run} --json"), 0)
+    }
+
+    /// One field of every job, as text.
+    pub fn column(&self, run: &str, field: &str) -> Vec<String> {
+        let status = self.status(run);
+        let jobs = status["jobs"].as_array().unwrap();
+        jobs.iter()
+            .map(|job| match &job[field] {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+            .collect()
+    }
+
+    /// Names that jobs have left in a file of the world when they started.
+    pub fn started(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.world.path().join("started")).unwrap_or_default();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+}
+
+fn which(command: &str) -> PathBuf {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default())
+        .map(|folder| folder.join(command))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{command} is not on the PATH"))
+}
+
+/// Disturbs the cluster, for a while: `stop slurmctld` until what is returned is
+/// dropped, which does `start slurmctld`.
+pub fn disturb(line: &str, undo: &'static str) -> Undo {
+    control(line);
+    Undo(undo)
+}
+
+/// Puts right what was disturbed, also when the test fails.
+pub struct Undo(&'static str);
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        control(self.0);
+    }
+}
+
+fn control(line: &str) {
+    let mut command = Command::new("bash");
+    command.arg(told("ENGINE_TEST_SLURM_CONTROL")).args(line.split_whitespace());
+    let answer = answer_of(&mut command);
+    assert_eq!(answer.code, 0, "{line}: {answer:#?}");
+}

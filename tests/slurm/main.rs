@@ -1,0 +1,12 @@
+//! The real binary against a real Slurm. Started by `tests/engines/slurm.sh`, which
+//! brings the cluster; without one the tests are listed as ignored.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
+
+mod arrays;
+mod ends;
+mod faults;
+mod lab;
+mod remote;
+#[path = "../support/mod.rs"]
+mod support;
