@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::text::safe,
-    cluster::{Request, SiteFacts},
+    cluster::Request,
     domain::{
         ids::{ClusterId, RunId},
         plan::Plan,
@@ -63,7 +63,7 @@ async fn rendered(cx: &Context<'_>, plan: &mut Plan, online: bool) -> Vec<Reques
             Err(e) => cx.out.warn(&e.to_string()),
         }
     }
-    let known = |id: &ClusterId| facts.get(id).cloned().unwrap_or_else(SiteFacts::default);
+    let known = |id: &ClusterId| facts.get(id).cloned().unwrap_or_else(|| cx.engine.facts(id));
     let rendering = requests::render(plan, clusters, known);
     plan.findings.extend(rendering.findings);
     if online {

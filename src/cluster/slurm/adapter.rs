@@ -357,7 +357,11 @@ impl Slurm {
     /// One poll: the queue, and the accounting for those that have left it.
     pub async fn observe(&self, jobs: &[Watched]) -> Result<Vec<Observed>, ClusterError> {
         let site = self.site().await?;
-        let (mut known, _) = queue::one_each(self.in_queue().await?);
+        let (mut known, doubles) = queue::one_each(self.in_queue().await?);
+        if !doubles.is_empty() {
+            // A request that arrived after it was given up.
+            self.cancel_doubles(doubles).await;
+        }
         let gone: Vec<&Watched> = jobs.iter().filter(|job| !known.contains_key(&job.key)).collect();
         if site.accounting && !gone.is_empty() {
             let ids = gone.iter().filter_map(|job| ids::parse(job.remote_id.as_deref()?)).flatten();
