@@ -160,7 +160,9 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
             Status::Waiting if job.action.sends() => {}
             _ => continue,
         }
-        if stop {
+        // A person who asks for a row knows what was refused before it.
+        let asked = job.attempt().is_some_and(|a| a.asked);
+        if stop && !asked {
             answer.never.push((
                 ix,
                 Cause::Rejected,
@@ -177,8 +179,7 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
                 continue;
             }
         };
-        let sends = sends_all || job.attempt().is_some_and(|a| a.asked);
-        if !sends || full {
+        if !(sends_all || asked) || full {
             continue;
         }
         let Some(cluster) = places.take(job) else { continue };

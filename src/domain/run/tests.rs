@@ -361,3 +361,34 @@ fn a_snapshot_shares_the_rows_that_do_not_change() {
     let copied = both.filter(|(was, is)| !std::ptr::eq(*was, *is)).count();
     assert!(copied <= 16, "{copied} rows were copied");
 }
+
+#[test]
+fn a_row_that_a_person_asks_for_is_sent_although_an_earlier_job_was_refused() {
+    let mut run = Run::new(&approved(3, &[]));
+    run.head.continue_on_error = false;
+    let (job, cluster) = (JobIx(0), ClusterId::new("lab"));
+    let words = "too big".to_owned();
+    run.apply(&stamped(Record::Intent { cluster, jobs: vec![(job, 1)] }, 1));
+    run.apply(&stamped(Record::Refused { job, attempt: 1, words, cause: Cause::Rejected }, 2));
+    let given_up = ready(&run, &lab(), at(3), false).never;
+    assert_eq!(given_up.iter().map(|(ix, ..)| ix.0).collect::<Vec<_>>(), [1, 2]);
+    for (ix, cause, reason) in given_up {
+        run.apply(&stamped(
+            Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason },
+            3,
+        ));
+    }
+    let retried = Record::Retried {
+        job: JobIx(2),
+        attempt: 1,
+        spec: None,
+        replicas: None,
+        code: None,
+        automatic: false,
+    };
+    run.apply(&stamped(retried, 4));
+    let now = ready(&run, &lab(), at(5), false);
+    assert_eq!(now.never, []);
+    assert_eq!(now.send.iter().map(|s| s.job.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(run.jobs[1].status, Status::NotSubmitted, "nobody asked for it");
+}
