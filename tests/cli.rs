@@ -76,6 +76,19 @@ fn a_misspelt_command_finds_its_word() {
     let world = World::new();
     let answer = world.run("stauts").expect(2);
     assert!(answer.stderr.contains("did you mean `jobdeck status`?"), "{answer:#?}");
+    // Also before a file, and before flags of its own.
+    for line in ["plam b.yaml", "--no-color plam b.yaml", "plam b.yaml --requests"] {
+        let answer = world.run(line).expect(2);
+        assert!(answer.stderr.contains("did you mean `jobdeck plan`?"), "{line}: {answer:#?}");
+    }
+    let error = error(&world, "plam b.yaml --json", 2);
+    assert_eq!(error["hints"][0], "did you mean `jobdeck plan`?");
+    // A file is a file, and what is near nothing is only told.
+    world.file("plam", "jobs: []");
+    for line in ["plam b.yaml", "elephant b.yaml"] {
+        let answer = world.run(line).expect(2);
+        assert!(!answer.stderr.contains("did you mean"), "{line}: {answer:#?}");
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn guarded(out: &Out, answer: impl FnOnce() -> Answer) -> u8 {
 fn run(arguments: &[OsString], out: &Out) -> Answer {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(e) => return usage(out, &e),
+        Err(e) => return usage(out, &e, arguments),
     };
     if let (Some(file), Some(_)) = (&cli.file, &cli.command) {
         let message = format!("a command does not stand after a file (`{}`)", file.display());
@@ -150,10 +150,16 @@ async fn dispatch(
 }
 
 /// `--help` and `--version` are answers; everything else is wrong usage.
-fn usage(out: &Out, error: &clap::Error) -> Answer {
+fn usage(out: &Out, error: &clap::Error, arguments: &[OsString]) -> Answer {
     use clap::error::ErrorKind::{
-        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
+        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion, UnknownArgument,
     };
+    // A misspelt command is read as a file, and what follows it is too much.
+    if error.kind() == UnknownArgument
+        && let Some(report) = ui::misspelt_command(arguments)
+    {
+        return Err(report);
+    }
     if matches!(
         error.kind(),
         DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand

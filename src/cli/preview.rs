@@ -131,28 +131,7 @@ fn totals(plan: &Plan, clusters: &ClusterViews) -> Vec<String> {
         let each: Vec<_> = each.map(|(name, gpus)| format!("{} {gpus}", safe(name))).collect();
         lines.push(format!("projects: {}", each.join(" · ")));
     }
-    let actions = [
-        (
-            "attach to a live one",
-            plan.jobs.iter().filter(|j| matches!(j.action, JobAction::Attach { .. })).count(),
-        ),
-        (
-            "reuse a result",
-            plan.jobs.iter().filter(|j| matches!(j.action, JobAction::Reuse { .. })).count(),
-        ),
-        (
-            "are sent again after a failure",
-            plan.jobs.iter().filter(|j| matches!(j.action, JobAction::Resubmit { .. })).count(),
-        ),
-    ];
-    let actions: Vec<_> = actions
-        .into_iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(what, n)| format!("{n} {what}"))
-        .collect();
-    if !actions.is_empty() {
-        lines.push(format!("existing work: {}", actions.join(" · ")));
-    }
+    lines.extend(existing_work(plan));
     // This machine was asked just now.
     let remote = clusters.values().filter(|view| view.remote);
     if let Some(oldest) = remote.filter_map(|view| view.capacity.as_ref().map(|(at, _)| *at)).min()
@@ -161,6 +140,30 @@ fn totals(plan: &Plan, clusters: &ClusterViews) -> Vec<String> {
         lines.push(format!("what is free was asked {age} ago; --online asks again"));
     }
     lines
+}
+
+/// How many jobs are not simply submitted, and why.
+fn existing_work(plan: &Plan) -> Option<String> {
+    let (mut attach, mut reuse, mut again) = (0, 0, 0);
+    for job in &plan.jobs {
+        match job.action {
+            JobAction::Submit => {}
+            JobAction::Attach { .. } => attach += 1,
+            JobAction::Reuse { .. } => reuse += 1,
+            JobAction::Resubmit { .. } => again += 1,
+        }
+    }
+    let words = [
+        (attach, "attaches to a live one", "attach to live ones"),
+        (reuse, "reuses a result", "reuse results"),
+        (again, "is sent again after a failure", "are sent again after a failure"),
+    ];
+    let some: Vec<_> = words
+        .into_iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, many)| format!("{n} {}", if n == 1 { one } else { many }))
+        .collect();
+    (!some.is_empty()).then(|| format!("existing work: {}", some.join(" · ")))
 }
 
 fn print_jobs(out: &Out, to: To, plan: &Plan) {
@@ -249,5 +252,50 @@ pub fn print_requests(out: &Out, requests: &[Request]) -> Result<(), Report> {
 fn block(out: &Out, text: &str) {
     for line in safe_lines(text) {
         out.line(format!("    {line}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{
+        ids::{JobIx, RunId},
+        job::JobSpec,
+        plan::{BatchHead, PlannedJob, Totals},
+        resources::Gpus,
+    };
+
+    fn plan(actions: Vec<JobAction>) -> Plan {
+        let jobs = actions.into_iter().map(|action| PlannedJob {
+            spec: Arc::new(JobSpec::named("a")),
+            cluster: None,
+            action,
+            replicas: 1,
+            total_gpus: Gpus::ZERO,
+            depends_on: Arc::default(),
+        });
+        Plan {
+            head: BatchHead::named("test"),
+            jobs: jobs.collect(),
+            findings: Vec::new(),
+            totals: Totals::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn one_job_and_several_have_their_own_words() {
+        let (run, job) = (RunId::new("r").unwrap(), JobIx(0));
+        let again = JobAction::Resubmit { run: run.clone(), job };
+        let reuse = JobAction::Reuse { run, job };
+        assert_eq!(existing_work(&plan(vec![JobAction::Submit])), None);
+        assert_eq!(
+            existing_work(&plan(vec![again.clone(), reuse.clone(), reuse])).unwrap(),
+            "existing work: 2 reuse results · 1 is sent again after a failure"
+        );
+        let both = existing_work(&plan(vec![again.clone(), again])).unwrap();
+        assert_eq!(both, "existing work: 2 are sent again after a failure");
     }
 }

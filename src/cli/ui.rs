@@ -1,6 +1,7 @@
 //! Opening the terminal UI: on a file, or on the demo.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
@@ -91,13 +92,27 @@ fn exists_or_is_new(path: &Path) -> Result<(), Report> {
 }
 
 fn no_such_command(word: &str) -> Report {
-    let command = Cli::command();
-    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let report = Report::new(Kind::Usage, format!("no command and no file is called `{word}`"));
-    match nearest(word, names.iter().copied()) {
+    match command_near(word) {
         Some(near) => report.hint(format!("did you mean `jobdeck {near}`?")),
         None => report.hint("`jobdeck --help` lists the commands"),
     }
+}
+
+fn command_near(word: &str) -> Option<String> {
+    let command = Cli::command();
+    let names = command.get_subcommands().filter(|c| !c.is_hide_set());
+    nearest(word, names.map(clap::Command::get_name)).map(str::to_owned)
+}
+
+/// The report for arguments that cannot be read because their first word is no file,
+/// and not quite a command.
+pub fn misspelt_command(arguments: &[OsString]) -> Option<Report> {
+    let first = arguments.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"))?;
+    let word = first.to_str().filter(|word| !word.contains(['/', '.']))?;
+    let known = Cli::command().find_subcommand(word).is_some();
+    (!known && !Path::new(word).exists() && command_near(word).is_some())
+        .then(|| no_such_command(word))
 }
 
 #[cfg(test)]
