@@ -1,13 +1,15 @@
 //! Commands: what a person asks of a run, here or through its inbox.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{Reply, conduct::Conducting, state_report};
 use crate::{
     domain::{
-        ids::JobIx,
-        run::Record,
+        ids::{JobIx, RunId},
+        run::{Record, Run},
         status::{Cause, Status},
     },
     error::{Kind, Report},
@@ -191,7 +193,8 @@ impl Conducting<'_> {
         } else {
             vec![Record::CancelAsked { jobs: open.clone() }]
         };
-        Ok(Decision { records, done: Done { message, jobs: open, notes: Vec::new() } })
+        let notes = followed_elsewhere(run, &open);
+        Ok(Decision { records, done: Done { message, jobs: open, notes } })
     }
 
     fn decide_send(&self) -> Decision {
@@ -249,6 +252,26 @@ impl Conducting<'_> {
         };
         Decision { records, done: Done { message, jobs, notes: Vec::new() } }
     }
+}
+
+/// Rows that show jobs of other runs: a cancel ends the row and not the job.
+fn followed_elsewhere(run: &Run, jobs: &[JobIx]) -> Vec<String> {
+    let mut owners: BTreeMap<&RunId, Vec<&str>> = BTreeMap::new();
+    for row in jobs.iter().filter_map(|ix| run.job(*ix)) {
+        if let Some(key) = row.attempt().and_then(|a| a.follows.as_ref()) {
+            owners.entry(&key.run).or_default().push(&row.spec.name);
+        }
+    }
+    let told = owners.into_iter().map(|(owner, names)| match names.as_slice() {
+        [name] => {
+            format!("{name}: the job itself belongs to run {owner} and goes on; cancel it there")
+        }
+        names => format!(
+            "{}: the jobs themselves belong to run {owner} and go on; cancel them there",
+            jobs_text(names.len())
+        ),
+    });
+    told.collect()
 }
 
 pub(super) fn jobs_text(n: usize) -> String {

@@ -150,6 +150,35 @@ async fn an_attached_job_shows_the_life_of_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cancelling_an_attached_row_says_whose_job_it_is_and_leaves_it() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let options = || Options::conduct(Until::Settled);
+    let mut owner = engine.start(approve("one", jobs(2, "a", "run"), |_| {}), options()).await.unwrap();
+    until_running(&mut owner, 2).await;
+    let mut list = jobs(2, "a", "run");
+    for (i, job) in (0..).zip(&mut list) {
+        job.action = JobAction::Attach { run: owner.id.clone(), job: JobIx(i) };
+    }
+    let mut second = engine.start(approve("two", list, |_| {}), options()).await.unwrap();
+    until_running(&mut second, 2).await;
+    let cancel = |job| Command::Cancel { jobs: vec![JobIx(job)] };
+    let done = second.commands.ask(cancel(0)).await.unwrap();
+    assert_eq!(
+        done.notes,
+        ["job-1: the job itself belongs to run one and goes on; cancel it there"]
+    );
+    second.commands.ask(cancel(1)).await.unwrap();
+    end(&mut second).await;
+    assert_eq!(second.run.count(Status::Stopped), 2);
+    assert!(fake.lock().cancels.is_empty());
+    // Where it belongs there is nothing to add.
+    let done = owner.commands.ask(cancel(0)).await.unwrap();
+    assert!(done.notes.is_empty(), "{:?}", done.notes);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_conductor_elsewhere_that_does_not_answer_is_told() {
     let fake = Fake::new("a", |_| {});
     let bench = Bench::new(&[&fake]);
