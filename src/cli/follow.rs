@@ -6,7 +6,7 @@
 //!     └─ the time is over: detach
 //! ```
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -18,7 +18,12 @@ use super::{
     runs::in_words,
 };
 use crate::{
-    domain::{ids::JobIx, run::Run, status::Status},
+    app::text::safe,
+    domain::{
+        ids::JobIx,
+        run::{Run, RunJob},
+        status::Status,
+    },
     error::{Kind, Report},
     runtime::handle::{Command, Event, Finish, RunHandle},
 };
@@ -137,6 +142,17 @@ pub fn live(run: &Run) -> Vec<JobIx> {
     all.filter(|(_, job)| !job.status.is_ended()).map(|(ix, _)| ix).collect()
 }
 
+/// Why not all jobs run: the reason of the first that is queued, or else of the first
+/// that waits here.
+fn stuck(run: &Run) -> Option<Arc<str>> {
+    let first = |status| {
+        let is = |(_, job): &(JobIx, &RunJob)| job.status == status;
+        let found = (run.count(status) > 0).then(|| (0..).map(JobIx).zip(&run.jobs).find(is));
+        found.flatten().and_then(|(ix, _)| run.reason(ix))
+    };
+    first(Status::Pending).or_else(|| first(Status::Waiting))
+}
+
 /// `1 job`, `3 jobs`.
 pub fn jobs_word(n: usize) -> String {
     if n == 1 { "1 job".into() } else { format!("{n} jobs") }
@@ -192,7 +208,11 @@ impl Line<'_> {
         );
         let counts = Status::ALL.into_iter().map(|s| (s, run.count(s)));
         let room = super::out::columns().saturating_sub(BAR + 3);
-        let words = crate::app::text::fit(&in_words(counts), room).into_owned();
+        let mut words = in_words(counts);
+        if let Some(why) = stuck(run) {
+            words = format!("{words} · {}", safe(&why));
+        }
+        let words = crate::app::text::fit(&words, room).into_owned();
         self.out.progress(&format!("{bar} {words}"));
         self.shown = true;
     }

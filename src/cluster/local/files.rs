@@ -102,6 +102,12 @@ pub fn overwrite_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.write_all_at(text.as_bytes(), 0)
 }
 
+/// Whether the disk under a path has no room for another byte, as far as it tells.
+pub fn is_full(path: &Path) -> bool {
+    // Some file systems have no blocks to count.
+    rustix::fs::statvfs(path).is_ok_and(|space| space.f_blocks > 0 && space.f_bavail == 0)
+}
+
 /// A small JSON file; `None` when it is not there or not whole.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()

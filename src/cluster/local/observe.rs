@@ -133,6 +133,7 @@ impl Seen {
         let summary: Summary = files::read_json(&root.summary()).unwrap_or_default();
         let view = View {
             summary: &summary,
+            disk_full: files::is_full(root.path()),
             running: &|run| running.get(run).copied().unwrap_or(0),
             standing: &|key| {
                 let known = jobs.get(key).map(|facts| facts.status);

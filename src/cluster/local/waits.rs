@@ -44,6 +44,8 @@ pub struct Waits {
 /// What the words are made from, besides the job itself.
 pub struct View<'a> {
     pub summary: &'a Summary,
+    /// The disk that the queue lies on takes nothing more.
+    pub disk_full: bool,
     /// Jobs of a run that run now.
     pub running: &'a dyn Fn(&RunId) -> u32,
     pub standing: &'a dyn Fn(&JobKey) -> Standing,
@@ -145,6 +147,11 @@ impl Waiting {
             && (view.running)(&key.run).saturating_add(ahead.of_run) >= limit
         {
             return map::queued(&format!("its run may have {limit} running at once"), false);
+        }
+        if view.disk_full {
+            // Neither a claim nor the summary can be written: no job can be started,
+            // and what the summary says may be old.
+            return map::queued("no space left on the disk of the queue; make room there", false);
         }
         self.room(ahead.in_all > 0, view.summary)
     }
@@ -258,6 +265,7 @@ mod tests {
         };
         let view = View {
             summary: &summary,
+            disk_full: false,
             running: &|_| running,
             standing,
             name: &|key| Some(format!("job {key}")),
@@ -295,6 +303,26 @@ mod tests {
                 assert_eq!(said, (words.to_owned(), false));
             }
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_before_what_may_be_old() {
+        let summary =
+            Summary { milli_cpus_total: 2000, milli_cpus_free: 2000, ..Summary::default() };
+        let explain = |disk_full| {
+            let view = View {
+                summary: &summary,
+                disk_full,
+                running: &|_| 0,
+                standing: &|_| Standing::Live,
+                name: &|_| None,
+            };
+            let facts = waits("0", None, Vec::new()).explain(&key(1), Ahead::default(), &view);
+            (facts.reason.unwrap(), facts.blocked)
+        };
+        assert_eq!(explain(false), ("waits for its turn".to_owned(), false));
+        let (words, blocked) = explain(true);
+        assert!(!blocked && words.starts_with("no space left"), "{words}");
     }
 
     #[test]

@@ -373,10 +373,7 @@ fn a_row_that_a_person_asks_for_is_sent_although_an_earlier_job_was_refused() {
     let given_up = ready(&run, &lab(), at(3), false).never;
     assert_eq!(given_up.iter().map(|(ix, ..)| ix.0).collect::<Vec<_>>(), [1, 2]);
     for (ix, cause, reason) in given_up {
-        run.apply(&stamped(
-            Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason },
-            3,
-        ));
+        run.apply(&stamped(Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason }, 3));
     }
     let retried = Record::Retried {
         job: JobIx(2),

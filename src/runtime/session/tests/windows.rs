@@ -155,7 +155,8 @@ async fn cancelling_an_attached_row_says_whose_job_it_is_and_leaves_it() {
     let bench = Bench::new(&[&fake]);
     let engine = bench.engine();
     let options = || Options::conduct(Until::Settled);
-    let mut owner = engine.start(approve("one", jobs(2, "a", "run"), |_| {}), options()).await.unwrap();
+    let mut owner =
+        engine.start(approve("one", jobs(2, "a", "run"), |_| {}), options()).await.unwrap();
     until_running(&mut owner, 2).await;
     let mut list = jobs(2, "a", "run");
     for (i, job) in (0..).zip(&mut list) {
