@@ -357,6 +357,60 @@ fn retries_by_cause_and_with_changes() {
     assert_eq!(world.run("logs last code").expect(0).stdout, "n=0\n");
     let answer = world.run("retry last slow --set gpsu=1 --yes").expect(2);
     assert!(answer.stderr.contains("gpsu"), "{answer:#?}");
+    // The same where there is nothing to retry.
+    world.run("retry last code --set gpus=0 --yes").expect(0);
+    world.run("wait last").expect(1);
+    for (line, word) in [
+        ("retry last --cause oom --set gpsu=1", "did you mean `gpus`?"),
+        ("retry last --cause oom --set gpus=many", "gpus"),
+        ("retry last --cause oom --set workers=2", "only distributed jobs"),
+    ] {
+        let answer = world.run(line).expect(2);
+        assert!(answer.stderr.contains(word), "{line}: {answer:#?}");
+    }
+    world.run("retry last --cause oom --set gpus=0").expect(0);
+}
+
+#[test]
+fn what_is_not_confirmed_is_told_in_the_document() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: bad, command: 'exit 1'}\n",
+        "  - {name: long, command: 'touch up; sleep 600', max_retries: 1}\n",
+        "  - {name: rest, command: 'true', depends_on: [long]}\n",
+    ));
+    world.run("submit batch.yaml --yes").expect(0);
+    world.until("last", "bad has failed", |s| job(s, "bad")["status"] == "failed");
+    world.until_file("up");
+    let preview = |line: &str| {
+        let document = world.json(line, 4);
+        has_keys(&document["error"], "kind message hints");
+        assert_eq!(document["error"]["kind"], "confirmation", "{document:#}");
+        has_keys(&document["preview"], "action run batch total_jobs changes jobs");
+        let jobs = document["preview"]["jobs"].as_array().unwrap().clone();
+        for job in &jobs {
+            has_keys(job, "name type cluster status attempt total_gpus");
+        }
+        let names = jobs.iter().map(|job| job["name"].as_str().unwrap().to_owned());
+        (document["preview"].clone(), names.collect::<Vec<_>>())
+    };
+    let (retry, names) = preview("retry last --failed --set env.N=1 --json");
+    assert_eq!((retry["action"].as_str(), names), (Some("retry"), vec!["bad".to_owned()]));
+    assert_eq!(retry["changes"], serde_json::json!({ "env.N": "1" }));
+    assert_eq!(
+        (&retry["jobs"][0]["status"], &retry["jobs"][0]["attempt"]),
+        (&"failed".into(), &1.into())
+    );
+    let (cancel, names) = preview("cancel last --json");
+    assert_eq!((cancel["action"].as_str(), names.len()), (Some("cancel"), 2), "{cancel:#}");
+    let (send, names) = preview("send last --json");
+    assert_eq!((send["action"].as_str(), names), (Some("send"), vec!["rest".to_owned()]));
+    assert_eq!(send["jobs"][0]["attempt"], 0);
+    let status = world.json("status --json", 0);
+    assert_eq!(job(&status, "long")["status"], "running", "nothing was done: {status:#}");
+    assert_eq!(job(&status, "bad")["attempt"], 1);
+    let cancelled = world.json("cancel last --yes --json", 0);
+    has_keys(&cancelled["results"][0], "name status reason");
 }
 
 #[test]

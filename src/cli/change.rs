@@ -18,13 +18,14 @@ use super::{
 use crate::{
     app::text::safe,
     domain::{
+        change::{InvalidChange, changed},
         ids::{JobIx, RunId},
-        run::{Run, Selection, outstanding},
+        run::{Run, RunJob, Selection, outstanding},
         status::{Cause, Status},
     },
     error::{Kind, Report},
     runtime::{
-        answer::{StatusAnswer, SubmitAnswer},
+        answer::{StatusAnswer, SubmitAnswer, WithheldAction, WithheldAnswer},
         engine::Options,
         handle::{Code, Command, Done, RunHandle, Until},
     },
@@ -104,15 +105,38 @@ fn some_names(run: &Run, jobs: &[JobIx]) -> String {
     text.join(", ")
 }
 
-/// Asks, or says that somebody must be asked.
-fn consent(cx: &Context<'_>, text: &str, yes: bool, what: &str) -> Result<(), Report> {
-    if confirm::ask(cx.out, &Question { text, count: None, yes }) == Consent::Given {
-        return Ok(());
+/// What a command would do to jobs of a run, as it is put to a person.
+struct Proposal<'a> {
+    /// The command's own word.
+    action: &'static str,
+    /// What needs the confirmation, in words.
+    what: &'static str,
+    question: String,
+    run: &'a Run,
+    jobs: &'a [JobIx],
+    /// Fields that new attempts change.
+    changes: &'a [(String, String)],
+}
+
+impl Proposal<'_> {
+    /// Asks, unless `yes` has answered already. `Some`: nobody has confirmed, which
+    /// was told, and the command ends with this exit code.
+    fn withheld(&self, cx: &Context<'_>, yes: bool) -> Result<Option<u8>, Report> {
+        let question = Question { text: &self.question, count: None, yes };
+        if confirm::ask(cx.out, &question) == Consent::Given {
+            return Ok(None);
+        }
+        let report = needed(self.what);
+        if cx.out.json {
+            let preview = WithheldAction::of(self.action, self.run, self.jobs, self.changes);
+            cx.out.document(&WithheldAnswer::of(&report, preview))?;
+            return Ok(Some(report.kind.exit_code()));
+        }
+        if !confirm::can_ask(cx.out) {
+            cx.out.line(&self.question);
+        }
+        Err(report)
     }
-    if !cx.out.json && !confirm::can_ask(cx.out) {
-        cx.out.line(text);
-    }
-    Err(needed(what))
 }
 
 /// Opens a run for one command.
@@ -129,6 +153,44 @@ fn told(cx: &Context<'_>, done: &Done) {
     }
 }
 
+/// Whether the changes can be made, told before anybody is asked. Where there is
+/// nothing to retry it is enough that one of the jobs in question could take them.
+fn check_changes(
+    run: &Run,
+    selection: &Selection,
+    retry: &[JobIx],
+    changes: &[(String, String)],
+) -> Result<(), Report> {
+    let faults = |ix: JobIx| -> Vec<InvalidChange> {
+        run.job(ix).and_then(|job| changed(job.spec_now(), changes).err()).unwrap_or_default()
+    };
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let wrong = if retry.is_empty() {
+        let all = || (0..).map(JobIx).take(run.jobs.len()).collect();
+        let jobs: Vec<JobIx> = selection.jobs.clone().unwrap_or_else(all);
+        let first = jobs.first().copied().map(faults).unwrap_or_default();
+        if jobs.into_iter().any(|ix| faults(ix).is_empty()) { Vec::new() } else { first }
+    } else {
+        retry.iter().copied().flat_map(faults).collect()
+    };
+    let (mut messages, mut hints): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for fault in wrong {
+        let text = fault.to_string();
+        if !messages.contains(&text) {
+            messages.push(text);
+            hints.extend(fault.hint);
+        }
+    }
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let mut report = Report::new(Kind::Usage, messages.join("; "));
+    report.hints = hints;
+    Err(report)
+}
+
 /// `retry`.
 pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
     let id = cx.engine.resolve_run(&args.jobs.run)?;
@@ -140,6 +202,7 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
         causes: args.cause.clone(),
     };
     let asked = outstanding(run, &selection);
+    check_changes(run, &selection, &asked.retry, &args.changes)?;
     for (ix, status) in &asked.skipped {
         if let Some(job) = run.job(*ix) {
             let name = safe(&job.spec.name);
@@ -160,12 +223,22 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
     } else {
         format!(" with {}", safe(&changes.join(" ")))
     };
-    let text = format!(
+    let question = format!(
         "Retry {} of run {id}{with}: {}?",
         jobs_word(asked.retry.len()),
         some_names(run, &asked.retry)
     );
-    consent(cx, &text, args.yes, "a retry")?;
+    let proposal = Proposal {
+        action: "retry",
+        what: "a retry",
+        question,
+        run,
+        jobs: &asked.retry,
+        changes: &args.changes,
+    };
+    if let Some(code) = proposal.withheld(cx, args.yes)? {
+        return Ok(code);
+    }
 
     let mut interrupts = Interrupts::new()?;
     cx.out.say(format!("run {id}"));
@@ -218,9 +291,19 @@ pub async fn cancel(cx: &Context<'_>, args: &CancelArgs) -> Answer {
         cx.out.say(format!("run {id}: nothing to cancel, these jobs have ended"));
         return cancelled(cx, &look.run, &[]);
     }
-    let text =
+    let question =
         format!("Cancel {} of run {id}: {}?", jobs_word(jobs.len()), some_names(&look.run, &jobs));
-    consent(cx, &text, args.yes, "a cancel")?;
+    let proposal = Proposal {
+        action: "cancel",
+        what: "a cancel",
+        question,
+        run: &look.run,
+        jobs: &jobs,
+        changes: &[],
+    };
+    if let Some(code) = proposal.withheld(cx, args.yes)? {
+        return Ok(code);
+    }
     let mut handle = opened(cx, &id, Options::look()).await?;
     let done = handle.commands.ask(Command::Cancel { jobs: jobs.clone() }).await?;
     told(cx, &done);
@@ -245,7 +328,13 @@ fn cancelled(cx: &Context<'_>, run: &Run, jobs: &[JobIx]) -> Answer {
         let results: Vec<_> = jobs
             .iter()
             .filter_map(|ix| run.job(*ix))
-            .map(|job| json!({ "name": job.spec.name, "status": job.status.word() }))
+            .map(|job| {
+                json!({
+                    "name": job.spec.name,
+                    "status": job.status.word(),
+                    "reason": job.reason,
+                })
+            })
             .collect();
         cx.out.document(&json!({
             "schema_version": 1,
@@ -261,26 +350,39 @@ fn cancelled(cx: &Context<'_>, run: &Run, jobs: &[JobIx]) -> Answer {
     Ok(0)
 }
 
+/// What `send` sends: what waits, and what a person stopped from being sent. What was
+/// given up for another reason stays given up.
+fn sendable(run: &Run) -> Vec<JobIx> {
+    let stopped =
+        |job: &RunJob| job.status == Status::NotSubmitted && job.cause == Some(Cause::Cancelled);
+    let all = (0..).map(JobIx).zip(&run.jobs);
+    all.filter(|(_, job)| job.status == Status::Waiting || stopped(job)).map(|(ix, _)| ix).collect()
+}
+
 /// `send`.
 pub async fn send(cx: &Context<'_>, args: &SendHeld) -> Answer {
     let id = cx.engine.resolve_run(&args.run)?;
     let look = cx.engine.look(&id).await?;
     let run = &look.run;
-    // What was given up for another reason than a person's word stays given up.
-    let stopped = run
-        .jobs
-        .iter()
-        .filter(|job| job.status == Status::NotSubmitted && job.cause == Some(Cause::Cancelled));
-    let unsent = run.unsent() + stopped.count();
-    if unsent == 0 {
+    let unsent = sendable(run);
+    if unsent.is_empty() {
         cx.out.say(format!("run {id}: nothing is left to send"));
         if cx.out.json {
             cx.out.document(&SubmitAnswer::of(run))?;
         }
         return Ok(0);
     }
-    let text = format!("Send {} of run {id}?", jobs_word(unsent));
-    consent(cx, &text, args.yes, "sending")?;
+    let proposal = Proposal {
+        action: "send",
+        what: "sending",
+        question: format!("Send {} of run {id}?", jobs_word(unsent.len())),
+        run,
+        jobs: &unsent,
+        changes: &[],
+    };
+    if let Some(code) = proposal.withheld(cx, args.yes)? {
+        return Ok(code);
+    }
     let mut interrupts = Interrupts::new()?;
     cx.out.say(format!("run {id}"));
     let background = !args.no_background;

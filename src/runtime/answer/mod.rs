@@ -11,12 +11,14 @@ use crate::domain::resources::Gpus;
 mod plan;
 mod status;
 mod submit;
+mod withheld;
 
 pub use plan::RequestAnswer;
 pub use status::{
     AttemptAnswer, ConductorAnswer, HealthAnswer, JobAnswer, JobAnswers, StatusAnswer,
 };
 pub use submit::{ResultAnswer, ResultAnswers, SubmitAnswer};
+pub use withheld::{WithheldAction, WithheldAnswer, WithheldJob};
 
 /// Of every answer.
 pub const SCHEMA_VERSION: u32 = 1;
