@@ -457,6 +457,33 @@ fn logs_from_the_end_and_as_they_come() {
 }
 
 #[test]
+fn following_a_job_that_waits_says_what_for() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: first, command: 'while [ ! -e go ]; do sleep 0.1; done'}\n",
+        "  - {name: second, command: 'echo here'}\n",
+    ));
+    world.config("clusters: {local: {kind: local, max_inflight: 1}}\n");
+    world.run("submit batch.yaml --yes --no-background").expect(0);
+    let words = world.path().join("words");
+    let child = world
+        .command()
+        .args(["logs", "last", "second", "-f"])
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(&words).unwrap())
+        .spawn()
+        .unwrap();
+    let read = || fs::read_to_string(&words).unwrap();
+    wait::until_so("it says that it waits", || read().ends_with('\n'));
+    let told = read();
+    assert!(told.starts_with("no log yet: second: held: "), "{told}");
+    assert!(told.contains("`jobdeck send "), "{told}");
+    world.run("send last --yes").expect(0);
+    world.file("go", "");
+    assert_eq!(wait::answer(child).expect(0).stdout, "here\n");
+}
+
+#[test]
 fn an_exported_run_starts_where_it_did_first() {
     let world = world_with("jobs: [{name: here, command: 'cat here.txt'}]\n");
     world.file("here.txt", "found\n");

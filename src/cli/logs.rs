@@ -9,6 +9,7 @@ use super::{
     Answer, args::Logs as Args, change::named, context::Context, follow::Interrupts, lines::Lines,
 };
 use crate::{
+    app::text::safe,
     cluster::{ClusterError, LogChunk, LogCursor, LogStream},
     domain::{ids::JobIx, run::Run},
     error::{Kind, Report},
@@ -169,6 +170,7 @@ async fn follow(
         jobs.iter().map(|ix| (*ix, Lines::new(cx.out, prefix(&handle.run, jobs, *ix)))).collect();
     let mut interrupted = false;
     let mut live = true;
+    let mut told = None;
     loop {
         join(cx, args, &handle, &mut waiting, &mut merged).await?;
         if !live {
@@ -177,6 +179,9 @@ async fn follow(
         }
         if (waiting.is_empty() && merged.is_empty()) || cx.out.closed() {
             break;
+        }
+        if merged.is_empty() {
+            tell_wait(cx, &handle.run, &waiting, &mut told);
         }
         cx.out.flush();
         tokio::select! {
@@ -202,6 +207,28 @@ async fn follow(
     }
     handle.commands.send(Command::Detach { background: true });
     Ok(if interrupted { Kind::Interrupted.exit_code() } else { 0 })
+}
+
+/// Says what the first of the jobs without a log waits for, again when that changes:
+/// a silent command looks like one that hangs.
+fn tell_wait(cx: &Context<'_>, run: &Run, waiting: &BTreeSet<JobIx>, told: &mut Option<String>) {
+    let Some((ix, job)) = waiting.first().and_then(|ix| Some((*ix, run.job(*ix)?))) else { return };
+    let why = run.reason(ix).unwrap_or_else(|| job.status.word().into());
+    let others = match waiting.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let nobody = run.conductor.is_none() && run.needs_conductor();
+    let hint = if run.held.is_some() || nobody {
+        format!("; `jobdeck send {}` goes on", run.id)
+    } else {
+        String::new()
+    };
+    let words = format!("no log yet: {}{others}: {}{hint}", safe(&job.spec.name), safe(&why));
+    if told.as_ref() != Some(&words) {
+        cx.out.say(&words);
+        *told = Some(words);
+    }
 }
 
 /// Opens the logs of jobs that have been sent since, and forgets those that will
