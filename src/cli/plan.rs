@@ -127,7 +127,6 @@ pub async fn submit(cx: &Context<'_>, args: &SubmitArgs) -> Answer {
         return Ok(Kind::Confirmation.exit_code());
     }
     let mut interrupts = Interrupts::new()?;
-    cx.out.say(format!("run {run}"));
     let approved = plan
         .approve(run, Timestamp::now())
         .map_err(|_| Report::new(Kind::Internal, "a plan without errors was not approved"))?;
@@ -135,6 +134,7 @@ pub async fn submit(cx: &Context<'_>, args: &SubmitArgs) -> Answer {
     let background = !args.no_background;
     let options = Options { background, ..Options::conduct(until) };
     let mut handle = cx.engine.start(approved, options).await?;
+    cx.out.say(format!("run {}", handle.run.id));
     let wish = Wish {
         timeout: None,
         stop_on_interrupt: args.stop_on_interrupt,
@@ -181,7 +181,8 @@ fn consent(cx: &Context<'_>, args: &SubmitArgs, plan: &Plan, file: &Source) -> C
     let clusters: BTreeSet<&str> =
         plan.jobs.iter().map(|j| j.cluster.as_ref().map_or("auto", |c| c.as_str())).collect();
     let clusters: Vec<_> = clusters.into_iter().map(safe).collect();
-    let text = format!("Submit {} · {gpus} GPUs · to {}?", jobs_word(jobs), clusters.join(", "));
+    let text =
+        format!("Submit {} · {} · to {}?", jobs_word(jobs), gpus.in_words(), clusters.join(", "));
     confirm::ask(cx.out, &Question { text: &text, count: large.then_some(jobs), yes: false })
 }
 

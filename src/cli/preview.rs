@@ -107,7 +107,7 @@ fn words(finding: &Finding) -> String {
 fn totals(plan: &Plan, clusters: &ClusterViews) -> Vec<String> {
     let totals = &plan.totals;
     let types = totals.by_type.iter().map(|(t, n)| format!("{n} {}", t.word()));
-    let mut head = vec![jobs_word(totals.jobs), format!("{} GPUs", totals.gpus)];
+    let mut head = vec![jobs_word(totals.jobs), totals.gpus.in_words()];
     if totals.peak_gpus < totals.gpus {
         head.push(format!("{} at once", totals.peak_gpus));
     }
@@ -122,7 +122,7 @@ fn totals(plan: &Plan, clusters: &ClusterViews) -> Vec<String> {
                         capacity.gpus_free.map(|n| format!(", {n} free")).unwrap_or_default();
                     Some(format!(" of {}{free}", capacity.gpus_total?))
                 });
-            format!("{} {gpus} GPUs{}", safe(name), known.unwrap_or_default())
+            format!("{} {}{}", safe(name), gpus.in_words(), known.unwrap_or_default())
         });
         lines.push(format!("clusters: {}", each.collect::<Vec<_>>().join(" · ")));
     }

@@ -128,7 +128,7 @@ fn print_status(out: &Out, look: &Look, answer: &StatusAnswer<'_>) {
     let counts = Status::ALL.into_iter().map(|s| (s, run.count(s))).filter(|(_, n)| *n > 0);
     out.line(format!("  {}", in_words(counts)));
     if !answer.gpus_in_use.is_zero() {
-        out.line(format!("  {} GPUs in use", answer.gpus_in_use));
+        out.line(format!("  {} in use", answer.gpus_in_use.in_words()));
     }
     for line in carried_on(look) {
         out.line(format!("  {line}"));

@@ -201,7 +201,10 @@ impl<'c> Placer<'c> {
             if let Some(total) = has.gpus_total.filter(|total| asked > *total && !total.is_zero()) {
                 sink.warning(
                     place,
-                    format!("the batch asks for {asked} GPUs, and `{id}` has {total} in all"),
+                    format!(
+                        "the batch asks for {}, and `{id}` has {total} in all",
+                        asked.in_words()
+                    ),
                 )
                 .hint("its jobs will take turns");
             } else if let Some(free) =
@@ -209,7 +212,10 @@ impl<'c> Placer<'c> {
             {
                 sink.warning(
                     place,
-                    format!("the batch asks for {asked} GPUs, and `{id}` has {free} free now"),
+                    format!(
+                        "the batch asks for {}, and `{id}` has {free} free now",
+                        asked.in_words()
+                    ),
                 )
                 .hint("the rest waits for its turn");
             }

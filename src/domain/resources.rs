@@ -37,6 +37,14 @@ impl Gpus {
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / Self::SCALE as f64
     }
+    /// With its unit: `1 GPU`, `0.5 GPUs`, `8 GPUs`.
+    pub fn in_words(self) -> String {
+        format!("{self} {}", self.unit())
+    }
+    /// `GPU` for exactly one, else `GPUs`.
+    pub fn unit(self) -> &'static str {
+        if self == Self::whole(1) { "GPU" } else { "GPUs" }
+    }
     #[must_use]
     pub fn times(self, n: u64) -> Self {
         Self(self.0.saturating_mul(n))

@@ -74,4 +74,12 @@ impl JournalError {
                 | io::ErrorKind::FileTooLarge
         ))
     }
+
+    /// The folder cannot be written, by its permissions or by how it is mounted.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Io { error, .. } if matches!(
+            error.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        ))
+    }
 }

@@ -168,7 +168,9 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect, top: usize, model: &Model, theme
         .max()
         .unwrap_or(0)
         .min(24);
-    let place = boxed::centred(area, 76.min(area.width.saturating_sub(2)), help.len() as u16 + 2);
+    let longest = help.iter().map(|line| help_width(line, keys)).max().unwrap_or(0) as u16 + 4;
+    let wide = longest.max(76).min(area.width.saturating_sub(2));
+    let place = boxed::centred(area, wide, help.len() as u16 + 2);
     let title = format!("Keys · {}", model.view.title());
     let inside = boxed::draw(frame, place, &title, theme.border_focused, theme);
     let columns = usize::from(inside.width);
@@ -179,16 +181,13 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect, top: usize, model: &Model, theme
             HelpLine::Gap => Line::default(),
             HelpLine::Heading(title) => Line::styled(title, theme.strong),
             HelpLine::Key(key, doc, why_not) => {
+                let doc = help_doc(doc, why_not);
                 let mut spans = vec![Span::styled(
                     text::left(&key, keys),
                     if why_not.is_some() { theme.dim } else { theme.key },
                 )];
                 let room = columns.saturating_sub(keys + 2);
-                let doc = match why_not {
-                    Some(why) => format!("  {doc} (now: {why})"),
-                    None => format!("  {doc}"),
-                };
-                let doc = text::fit(&doc, room + 2).into_owned();
+                let doc = format!("  {}", text::fit(&doc, room));
                 let style = if why_not.is_some() { theme.dim } else { theme.overlay };
                 spans.push(Span::styled(doc, style));
                 Line::from(spans)
@@ -198,6 +197,23 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect, top: usize, model: &Model, theme
     lines_at(frame, inside, lines);
     let bar = Rect { width: inside.width + 2, ..inside };
     scroll::draw(frame.buffer_mut(), bar, help::lines(model).len(), top, theme);
+}
+
+/// What a key does, and why not now.
+fn help_doc(doc: &str, why_not: Option<&str>) -> String {
+    match why_not {
+        Some(why) => format!("{doc} (now: {why})"),
+        None => doc.to_owned(),
+    }
+}
+
+/// Columns of a line whose keys take `keys`.
+fn help_width(line: &HelpLine, keys: usize) -> usize {
+    match line {
+        HelpLine::Gap => 0,
+        HelpLine::Heading(title) => text::width(title),
+        HelpLine::Key(_, doc, why_not) => keys + 2 + text::width(&help_doc(doc, *why_not)),
+    }
 }
 
 fn draw_palette(

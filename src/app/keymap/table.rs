@@ -57,7 +57,7 @@ pub const TABLE: &[Entry] = &[
     row(A::MoveJobUp, Compose, &["K"], "move job up", "move the job up"),
     shown(A::EditYaml, Compose, &["E"], "edit as YAML", "the whole batch as YAML in an editor pane", ("as YAML", 55)),
     shown(A::Save, Compose, &["ctrl-s"], "save", "save the batch", ("save", 60)),
-    row(A::NextFailed, Compose, &["f8"], "next finding", "to the next line where something is wrong"),
+    row(A::NextFailed, Compose, &["f8"], "next finding", "go to the next finding"),
     row(A::SaveAs, Compose, &["W"], "save as", "save the batch under another name"),
     shown(A::Open, Compose, &["ctrl-o"], "open", "open a batch file", ("open", 30)),
     row(A::Quickstart, Compose, &["Q"], "quickstart", "open the example batch that runs on any machine"),
@@ -76,7 +76,7 @@ pub const TABLE: &[Entry] = &[
     shown(A::Back, Form, &["esc"], "done", "back to the table; what was typed stays", ("done", 100)),
     shown(A::Help, Form, &["f1"], "help", "what can be pressed here", ("help", 99)),
     // Text of the batch
-    shown(A::NextFailed, Text, &["f8"], "next finding", "to the next line where something is wrong", ("next finding", 80)),
+    shown(A::NextFailed, Text, &["f8"], "next finding", "go to the next finding", ("next finding", 80)),
     shown(A::Undo, Text, &["ctrl-z"], "undo", "take the last change back", ("undo", 50)),
     row(A::Redo, Text, &["ctrl-y"], "redo", "make it again"),
     shown(A::Save, Text, &["ctrl-s"], "save", "save the batch", ("save", 60)),

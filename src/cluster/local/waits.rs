@@ -18,7 +18,6 @@ use super::{
 use crate::domain::{
     ids::{JobKey, RunId},
     job::DependencyCondition,
-    resources::Gpus,
     run::JobFacts,
 };
 
@@ -188,15 +187,18 @@ impl Waiting {
             if wanted > total {
                 let words = format!(
                     "needs {}, this machine has {total}; cancel it, or configure more",
-                    gpus(wanted)
+                    wanted.in_words()
                 );
                 return map::queued(&words, true);
             }
             if is_behind {
-                return map::queued(&format!("waits for {}", gpus(wanted)), false);
+                return map::queued(&format!("waits for {}", wanted.in_words()), false);
             }
             if wanted > free {
-                return map::queued(&format!("waits for {}, {free} free", gpus(wanted)), false);
+                return map::queued(
+                    &format!("waits for {}, {free} free", wanted.in_words()),
+                    false,
+                );
             }
         }
         if self.need.exclusive && has.running > 0 {
@@ -214,13 +216,10 @@ impl Waiting {
     }
 }
 
-fn gpus(amount: Gpus) -> String {
-    if amount == Gpus::whole(1) { "1 GPU".into() } else { format!("{amount} GPUs") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::resources::Gpus;
 
     fn key(job: u32) -> JobKey {
         format!("jd-r-{job}-1").parse().unwrap()

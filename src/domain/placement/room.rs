@@ -23,11 +23,11 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
     let replicas = replicas(spec, view.capabilities.adds_master);
     let each = if spec.job_type == JobType::Distributed { " per worker" } else { "" };
     if let Some(most) = has.gpus_per_node.filter(|most| spec.gpus > *most && !most.is_zero()) {
-        let gpus = spec.gpus;
+        let gpus = spec.gpus.in_words();
         return Room::Never(
             Obstacle::new(
                 "gpus",
-                format!("{gpus} GPUs{each}, and no machine of `{id}` has more than {most}"),
+                format!("{gpus}{each}, and no machine of `{id}` has more than {most}"),
             )
             .hint("ask for fewer, or use workers of a distributed job"),
         );
@@ -37,7 +37,7 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
     if let Some(total) = nowhere.or(has.gpus_total).filter(|total| needed > *total) {
         let has = if total.is_zero() { "none".to_owned() } else { format!("{total} in all") };
         return Room::Never(
-            Obstacle::new("gpus", format!("it needs {needed} GPUs, and `{id}` has {has}"))
+            Obstacle::new("gpus", format!("it needs {}, and `{id}` has {has}", needed.in_words()))
                 .hint("ask for fewer, or choose another cluster"),
         );
     }

@@ -56,6 +56,7 @@ impl Engine {
 
     /// Puts a new run on disk; `None` when somebody was faster.
     fn make(&self, dir: &RunDir, approved: Approved) -> Result<Option<Replay>, Report> {
+        self.inner.state.make()?;
         std::fs::create_dir_all(dir.path())
             .map_err(JournalError::io(dir.path()))
             .map_err(|e| state_report(&e))?;

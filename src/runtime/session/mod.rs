@@ -349,6 +349,9 @@ pub(crate) fn state_report(error: &JournalError) -> Report {
         error if error.is_full() => {
             report.hint("free some space; nothing is sent until it can be recorded")
         }
+        error if error.is_denied() => report.hint(
+            "jobdeck must be able to write there; else set JOBDECK_STATE_DIR to another folder",
+        ),
         _ => report,
     }
 }

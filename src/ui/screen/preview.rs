@@ -116,7 +116,7 @@ fn summary(
     let mut row = 0;
     let mut line = vec![
         Span::styled(format!("  {}", text::count(totals.jobs as u64, "job")), theme.strong),
-        Span::styled(format!("  {}", preview::gpus(totals.gpus)), theme.strong),
+        Span::styled(format!("  {}", totals.gpus.in_words()), theme.strong),
     ];
     if totals.peak_gpus < totals.gpus {
         line.push(Span::styled(format!(" ({} at once)", totals.peak_gpus), theme.text));
@@ -148,7 +148,7 @@ fn summary(
         let each: Vec<String> = totals
             .gpus_by_project
             .iter()
-            .map(|(name, n)| format!("{} {}", text::fit(name, 24), preview::gpus(*n)))
+            .map(|(name, n)| format!("{} {}", text::fit(name, 24), n.in_words()))
             .collect();
         let room = usize::from(area.width).saturating_sub(14);
         let words = text::fit(&each.join(" · "), room).into_owned();
@@ -190,7 +190,7 @@ fn cluster(
         words.push(Span::styled(" · no GPUs asked for", theme.dim));
     } else {
         words.push(Span::raw(" → "));
-        words.push(Span::styled(preview::gpus(share.gpus), theme.strong));
+        words.push(Span::styled(share.gpus.in_words(), theme.strong));
     }
     let total = capacity.and_then(|c| c.gpus_total);
     let free = capacity.and_then(|c| c.gpus_free);

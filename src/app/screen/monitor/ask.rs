@@ -173,8 +173,7 @@ fn amounts(run: &Run, jobs: &[JobIx], gpus: Gpus) -> String {
         .collect();
     clusters.sort_unstable();
     clusters.dedup();
-    let gpu_word = if gpus == Gpus::whole(1) { "GPU" } else { "GPUs" };
-    let mut out = format!("{} · {gpus} {gpu_word}", text::count(jobs.len() as u64, "job"));
+    let mut out = format!("{} · {}", text::count(jobs.len() as u64, "job"), gpus.in_words());
     if !clusters.is_empty() {
         out.push_str(" · ");
         out.push_str(&clusters.join(", "));

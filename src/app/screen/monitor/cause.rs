@@ -18,8 +18,8 @@ pub struct Trouble {
     pub cause: Option<Cause>,
     pub exit_code: Option<i32>,
     pub signal: Option<i32>,
-    /// Last line of the error, numbers as `#`; empty when nothing was said.
-    pub words: Arc<str>,
+    /// Last line of the error, numbers as `…`; empty when nothing was said.
+    words: Arc<str>,
 }
 
 /// Numbers troubles in the order in which they were first seen; a number is never
@@ -27,6 +27,8 @@ pub struct Trouble {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Troubles {
     known: IndexSet<Trouble>,
+    /// What was said of each, numbers and all; `None` when not all said the same.
+    said: Vec<Option<Arc<str>>>,
     /// Jobs of each.
     counts: Vec<u32>,
 }
@@ -38,7 +40,8 @@ impl Troubles {
             return None;
         }
         let last = job.attempt();
-        let said = last.and_then(|a| a.error.as_deref()).or(job.reason.as_deref()).unwrap_or("");
+        let said = last.and_then(|a| a.error.as_deref()).or(job.reason.as_deref());
+        let said = last_line(said.unwrap_or(""));
         let trouble = Trouble {
             status: job.status,
             cause: job.cause,
@@ -49,8 +52,20 @@ impl Troubles {
         let (at, new) = self.known.insert_full(trouble);
         if new {
             self.counts.push(0);
+            self.said.push(Some(shortened(said).into()));
+        } else if let Some(words) = self.said.get_mut(at)
+            && words.as_deref().is_some_and(|words| words != shortened(said))
+        {
+            *words = None;
         }
         u32::try_from(at).ok()
+    }
+
+    /// What the jobs of one trouble said last: word by word when all said the same,
+    /// else with their numbers as `…`. Empty when nothing was said.
+    pub fn words(&self, id: u32) -> &str {
+        let said = self.said.get(id as usize).and_then(Option::as_deref);
+        said.or_else(|| self.get(id).map(|trouble| &*trouble.words)).unwrap_or("")
     }
 
     pub fn get(&self, id: u32) -> Option<&Trouble> {
@@ -82,9 +97,13 @@ impl Troubles {
 /// Longest normal line, in characters.
 const LONGEST: usize = 200;
 
-/// The last line that says something, with numbers as `#` and spaces squeezed.
-pub fn normal(text: &str) -> String {
-    let line = last_line(text);
+/// The beginning of a long line.
+fn shortened(line: &str) -> &str {
+    line.char_indices().nth(LONGEST).map_or(line, |(end, _)| line.get(..end).unwrap_or(line))
+}
+
+/// A line with numbers as `…` and spaces squeezed.
+fn normal(line: &str) -> String {
     let mut out = String::with_capacity(line.len().min(LONGEST));
     let mut chars = line.chars().peekable();
     let mut written = 0;
@@ -109,7 +128,7 @@ pub fn normal(text: &str) -> String {
                 }
                 chars.next();
             }
-            out.push_str(if hex { "0x#" } else { "#" });
+            out.push_str(if hex { "0x…" } else { "…" });
         } else if c.is_whitespace() {
             if out.ends_with(' ') {
                 continue;
@@ -131,15 +150,33 @@ pub fn last_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{app::sample, domain::ids::JobIx};
 
     #[test]
     fn numbers_do_not_tell_troubles_apart() {
         assert_eq!(
-            normal("Traceback\nCUDA out of memory. Tried 20.5 MiB at 0x7f3a\n\n"),
-            "CUDA out of memory. Tried # MiB at 0x#"
+            normal("CUDA out of memory. Tried 20.5 MiB at 0x7f3a"),
+            "CUDA out of memory. Tried … MiB at 0x…"
         );
-        assert_eq!(normal("rank 3:  failed\ton gpu07"), "rank #: failed on gpu#");
+        assert_eq!(normal("rank 3:  failed\ton gpu07"), "rank …: failed on gpu…");
         assert_eq!(normal(""), "");
         assert!(normal(&"é".repeat(1000)).chars().count() <= LONGEST + 1);
+    }
+
+    #[test]
+    fn what_all_said_alike_is_told_with_its_numbers() {
+        let failed = |error: &str| RunJob {
+            status: Status::Failed,
+            cause: Some(Cause::Oom),
+            reason: Some(error.into()),
+            attempts: Vec::new(),
+            ..sample::small().job(JobIx(0)).unwrap().clone()
+        };
+        let mut troubles = Troubles::default();
+        let id = troubles.of(&failed("a\nTried 20 MiB\n")).unwrap();
+        assert_eq!(troubles.of(&failed("b\nTried 20 MiB")), Some(id));
+        assert_eq!(troubles.words(id), "Tried 20 MiB");
+        assert_eq!(troubles.of(&failed("Tried 512 MiB")), Some(id));
+        assert_eq!(troubles.words(id), "Tried … MiB");
     }
 }

@@ -20,7 +20,8 @@ impl Preview {
         let Some(plan) = &self.plan else { return Vec::new() };
         let sum = &self.summary;
         let sent = &sum.sent;
-        let mut lines = vec![format!("{} · {}", count(sent.jobs as u64, "job"), gpus(sent.gpus))];
+        let mut lines =
+            vec![format!("{} · {}", count(sent.jobs as u64, "job"), sent.gpus.in_words())];
         let mut to: Vec<String> =
             sum.clusters.iter().map(|(name, share)| format!("{} → {name}", share.jobs)).collect();
         if to.len() > 6 {
@@ -49,11 +50,6 @@ impl Preview {
         }
         vec![Step::Push(Overlay::Confirm(question))]
     }
-}
-
-/// `1 GPU`, `141 GPUs`.
-pub fn gpus(n: Gpus) -> String {
-    if n == Gpus::whole(1) { "1 GPU".to_owned() } else { format!("{n} GPUs") }
 }
 
 /// `27 submit · 3 reuse`.

@@ -31,7 +31,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{actions, gpus};
+pub use ask::actions;
 pub use layout::Layout;
 pub use summary::{Share, Summary, awake};
 

@@ -414,7 +414,7 @@ fn note(compose: &Compose, row: &Row, focused: bool, theme: &Theme) -> Vec<Span<
         let total = compose.planned.entry(entry).filter(|_| compose.is_planned());
         let words = match total {
             Some(summary) if summary.jobs > 0 => {
-                format!("  per worker · {} GPUs in all", summary.total_gpus)
+                format!("  per worker · {} in all", summary.total_gpus.in_words())
             }
             _ => "  per worker".to_owned(),
         };

@@ -23,7 +23,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: 
         if planned.revision > 0 {
             let jobs = count(planned.totals.jobs, "job", "jobs");
             right.push(Span::styled(format!(" → {jobs}"), old.patch(theme.strong)));
-            right.push(Span::styled(format!(" · {} GPUs", planned.totals.gpus), old));
+            right.push(Span::styled(format!(" · {}", planned.totals.gpus.in_words()), old));
         } else {
             right.push(Span::styled(" …", theme.dim));
         }

@@ -47,8 +47,7 @@ fn run(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         Span::styled(about.into_owned(), theme.dim),
     ]);
     let total: Gpus = view.opened.index().tally().gpus_in_use();
-    let unit = if total == Gpus::whole(1) { "GPU" } else { "GPUs" };
-    let gpus = format!("{total} {unit} in use ");
+    let gpus = format!("{} in use ", total.in_words());
     let buf = frame.buffer_mut();
     let (mut x, _) = buf.set_line(area.x, area.y, &left, area.width);
     let right = area.right().saturating_sub(text::width(&gpus) as u16);

@@ -156,10 +156,11 @@ pub(super) fn head<'a>(row: RowKey, view: &'a View<'_>) -> Vec<Span<'a>> {
             } else if let Some(code) = trouble.exit_code {
                 spans.push(Span::raw(format!(" · exit {code}")));
             }
-            let told = trouble.exit_code.is_some() && &*trouble.words == "exit #";
-            if !trouble.words.is_empty() && !told {
+            let words = index.tally().troubles.words(id);
+            let told = trouble.exit_code.is_some_and(|code| words == format!("exit {code}"));
+            if !words.is_empty() && !told {
                 spans.push(Span::styled(" · ", theme.dim));
-                spans.push(Span::raw(&*trouble.words));
+                spans.push(Span::raw(words));
             }
             if index.is_folded(row)
                 && let Some(example) = index.first(row).and_then(|ix| run.job(ix))

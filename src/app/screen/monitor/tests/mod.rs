@@ -50,7 +50,7 @@ fn name(model: &Model) -> String {
         Some(RowKey::Job(ix)) => opened.run().job(ix).unwrap().spec.name.clone(),
         Some(RowKey::Group(id)) => format!("[{}]", opened.index().roster().group(id).unwrap().name),
         Some(RowKey::Cause(id)) => {
-            format!("<{}>", opened.index().tally().troubles.get(id).unwrap().words)
+            format!("<{}>", opened.index().tally().troubles.words(id))
         }
         Some(RowKey::Rest) => "<rest>".into(),
         None => String::new(),

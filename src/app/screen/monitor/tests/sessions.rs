@@ -153,7 +153,7 @@ fn sorting_goes_through_the_columns_and_turns_round() {
 fn causes_gather_jobs_and_an_action_takes_all_of_them() {
     let mut m = small();
     press(&mut m, "g");
-    assert!(name(&m).contains("CUDA out of memory. Tried to allocate # MiB"), "{}", name(&m));
+    assert!(name(&m).contains("CUDA out of memory. Tried to allocate 512.00 MiB"), "{}", name(&m));
     press(&mut m, "r");
     let (command, words) = question(&m);
     assert_eq!(
