@@ -15,8 +15,8 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use jobdeck::{
     cluster::{
-        Cluster, Found, KeyedJob, LogCursor, LogStream, Outcome, RemoteAction, SiteFacts, Sought,
-        Watched, local::LocalCluster, origin::Origin, slurm::SlurmCluster,
+        Cluster, Found, KeyedJob, LogCursor, LogSource, LogStream, Outcome, RemoteAction,
+        SiteFacts, Sought, Watched, local::LocalCluster, origin::Origin, slurm::SlurmCluster,
     },
     config::{LocalGpus, LocalSettings, SlurmSettings},
     domain::{
@@ -229,7 +229,7 @@ fn a_log_is_read_from_any_byte_as_it_is() {
             (LogStream::Stdout, LogCursor::Tail(2), b"\xff\n"),
             (LogStream::Stderr, LogCursor::Tail(1 << 20), b"trouble\n"),
         ] {
-            let mut chunks = cluster.logs(&job, stream, from, true);
+            let mut chunks = cluster.logs(&job, LogSource { stream, worker: 0 }, from, true);
             let mut bytes = Vec::new();
             // Followed, it ends by itself, since the job has ended.
             while let Some(chunk) = chunks.next().await {

@@ -484,6 +484,20 @@ fn following_a_job_that_waits_says_what_for() {
 }
 
 #[test]
+fn each_worker_of_a_gang_has_a_log() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {type: distributed, name: gang, workers: 2, framework: pytorch, command: 'echo rank $RANK'}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    assert_eq!(world.run("logs last gang").expect(0).stdout, "rank 0\n");
+    assert_eq!(world.run("logs last gang --worker 1").expect(0).stdout, "rank 1\n");
+    assert_eq!(world.run("logs last gang -f --worker 1").expect(0).stdout, "rank 1\n");
+    let refused = world.run("logs last gang --worker 2").expect(2);
+    assert!(refused.stderr.contains("the workers of gang are 0 to 1"), "{}", refused.stderr);
+}
+
+#[test]
 fn an_exported_run_starts_where_it_did_first() {
     let world = world_with("jobs: [{name: here, command: 'cat here.txt'}]\n");
     world.file("here.txt", "found\n");

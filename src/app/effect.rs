@@ -44,6 +44,8 @@ pub struct LogRequest {
     /// `None`: the newest.
     pub attempt: Option<u32>,
     pub stream: Stream,
+    /// Rank of a distributed job's worker.
+    pub worker: u32,
     pub range: LogRange,
 }
 

@@ -144,6 +144,8 @@ pub enum Action {
     PreviousMatch,
     PreviousAttempt,
     NextAttempt,
+    PreviousWorker,
+    NextWorker,
     /// The next line that looks like an error.
     NextError,
     /// Only the lines that match the search.

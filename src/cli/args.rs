@@ -208,6 +208,9 @@ pub struct Logs {
     /// An earlier attempt; from 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub attempt: Option<u32>,
+    /// A worker of a distributed job, by its rank; from 0.
+    #[arg(long, value_name = "RANK", default_value_t = 0, hide_default_value = true)]
+    pub worker: u32,
     /// Only the last N lines.
     #[arg(short = 'n', long, value_name = "N")]
     pub tail: Option<u64>,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::text::safe,
-    cluster::{ClusterError, LogChunk, LogCursor, LogStream},
+    cluster::{ClusterError, LogChunk, LogCursor, LogSource, LogStream},
     domain::{ids::JobIx, run::Run},
     error::{Kind, Report},
     runtime::{
@@ -43,8 +43,9 @@ pub async fn logs(cx: &Context<'_>, args: &Args) -> Answer {
     if args.follow { follow(cx, args, &id, &jobs).await } else { once(cx, args, run, &jobs).await }
 }
 
-fn stream_of(args: &Args) -> LogStream {
-    if args.stderr { LogStream::Stderr } else { LogStream::Stdout }
+fn source_of(args: &Args) -> LogSource {
+    let stream = if args.stderr { LogStream::Stderr } else { LogStream::Stdout };
+    LogSource { stream, worker: args.worker }
 }
 
 /// What every line of a job begins with; nothing when it is the only one.
@@ -90,7 +91,7 @@ async fn copy(
         None => 0,
     };
     let cursor = LogCursor::Offset(from);
-    let mut log = cx.engine.logs(run, ix, args.attempt, stream_of(args), cursor, false)?;
+    let mut log = cx.engine.logs(run, ix, args.attempt, source_of(args), cursor, false)?;
     while let Some(chunk) = log.next().await {
         lines.take(&chunk.map_err(|e| trouble(&e))?.bytes);
         if cx.out.closed() {
@@ -119,7 +120,7 @@ async fn tail_start(
     let mut room: u64 = n.saturating_mul(128).clamp(1 << 14, 1 << 26);
     loop {
         let cursor = LogCursor::Tail(room);
-        let mut log = cx.engine.logs(run, ix, args.attempt, stream_of(args), cursor, false)?;
+        let mut log = cx.engine.logs(run, ix, args.attempt, source_of(args), cursor, false)?;
         let mut first = None;
         let mut end = 0;
         // Where the lines begin that are in it, newest last.
@@ -258,7 +259,7 @@ async fn join(
         };
         let log = from.and_then(|from| {
             let cursor = LogCursor::Offset(from);
-            cx.engine.logs(run, ix, args.attempt, stream_of(args), cursor, true)
+            cx.engine.logs(run, ix, args.attempt, source_of(args), cursor, true)
         });
         match log {
             Ok(log) => merged.push(Box::pin(log.map(move |chunk| (ix, chunk)))),

@@ -168,6 +168,14 @@ pub enum LogStream {
     Stderr,
 }
 
+/// Which of a job's logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LogSource {
+    pub stream: LogStream,
+    /// Rank of a distributed job's worker; always 0 where its workers share a log.
+    pub worker: u32,
+}
+
 /// Where to begin reading a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogCursor {
@@ -279,7 +287,7 @@ pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {
     fn logs(
         &self,
         job: &Watched,
-        stream: LogStream,
+        source: LogSource,
         from: LogCursor,
         follow: bool,
     ) -> BoxStream<'static, Result<LogChunk, ClusterError>>;

@@ -73,6 +73,8 @@ pub struct Capabilities {
     /// Distributed jobs have a master beside the workers.
     pub adds_master: bool,
     pub logs: bool,
+    /// The workers of a distributed job have a log each; else they share the job's.
+    pub worker_logs: bool,
     pub suspend: bool,
     /// Takes a job once, however often it is sent under one key.
     pub idempotent: bool,
@@ -102,6 +104,7 @@ impl Capabilities {
             absent_spacing_secs: 0,
             adds_master: false,
             logs: true,
+            worker_logs: false,
             suspend: false,
             idempotent: false,
             sends_code: false,
@@ -113,6 +116,7 @@ impl Capabilities {
                 dependencies: true,
                 run_limit: KeepsLimit::Always,
                 idempotent: true,
+                worker_logs: true,
                 jobs_per_request: 1_000,
                 concurrency: 1,
                 min_interval_ms: 250,

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use jobdeck::{
-    cluster::{LogStream, Outcome},
+    cluster::{LogSource, LogStream, Outcome},
     domain::{
         job::{Command, JobType},
         resources::TimeLimit,
@@ -178,9 +178,9 @@ async fn a_gang_runs_as_one() {
     m.submit(std::slice::from_ref(&gang)).await;
     let facts = m.until_ended(std::slice::from_ref(&gang.key)).await;
     assert_eq!(facts[0].status, Status::Succeeded);
-    let folder = m.root().join("jobs").join(gang.key.to_string());
-    let first = fs::read_to_string(folder.join("stdout")).unwrap();
-    let second = fs::read_to_string(folder.join("stdout.1")).unwrap();
+    let of = |worker| LogSource { stream: LogStream::Stdout, worker };
+    let first = m.worker_log(&gang.key, of(0)).await;
+    let second = m.worker_log(&gang.key, of(1)).await;
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let (first, second) = (words(&first), words(&second));
     assert_eq!(first[..4], ["0", "2", "0", "127.0.0.1"]);

@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf, sync::Arc};
 use futures::StreamExt as _;
 use jobdeck::{
     cluster::{
-        ActOutcome, Awaited, Cluster, Found, KeyedJob, LogCursor, LogStream, Observed, Outcome,
-        RemoteAction, SiteFacts, Sought, SubmitError, Watched, local::LocalCluster,
+        ActOutcome, Awaited, Cluster, Found, KeyedJob, LogCursor, LogSource, LogStream, Observed,
+        Outcome, RemoteAction, SiteFacts, Sought, SubmitError, Watched, local::LocalCluster,
     },
     config::{LocalGpus, LocalSettings},
     domain::{
@@ -167,7 +167,11 @@ impl Machine {
     }
 
     pub async fn log(&self, key: &JobKey, stream: LogStream) -> String {
-        let chunks = self.cluster.logs(&Self::watched(key), stream, LogCursor::Offset(0), false);
+        self.worker_log(key, LogSource { stream, worker: 0 }).await
+    }
+
+    pub async fn worker_log(&self, key: &JobKey, source: LogSource) -> String {
+        let chunks = self.cluster.logs(&Self::watched(key), source, LogCursor::Offset(0), false);
         let bytes: Vec<u8> = chunks.map(|c| c.unwrap().bytes).concat().await;
         String::from_utf8(bytes).unwrap()
     }

@@ -114,6 +114,8 @@ pub const TABLE: &[Entry] = &[
     row(A::OnlyMatches, Logs, &["&"], "only matches", "show only the lines that match the search, or all"),
     row(A::PreviousAttempt, Logs, &["["], "previous attempt", "the log of the attempt before"),
     row(A::NextAttempt, Logs, &["]"], "next attempt", "the log of the attempt after"),
+    row(A::PreviousWorker, Logs, &["{"], "previous worker", "the log of the distributed job's worker before"),
+    row(A::NextWorker, Logs, &["}"], "next worker", "the log of the distributed job's worker after"),
     row(A::Top, Logs, &["g"], "top", "go to the first"),
     // Runs
     shown(A::CloneRun, Runs, &["D", "C"], "clone run", "open the run's batch in Compose, to change and send again", ("clone", 90)),

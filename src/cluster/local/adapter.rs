@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     cluster::{
-        ActOutcome, ClusterError, Found, KeyedJob, Observed, Outcome, Payload, Request, SiteFacts,
-        SubmitError, Watched,
+        ActOutcome, ClusterError, Found, KeyedJob, LogSource, Observed, Outcome, Payload, Request,
+        SiteFacts, SubmitError, Watched,
     },
     config::LocalSettings,
     domain::{
@@ -79,7 +79,7 @@ impl Local {
             remote_id: key.to_string(),
             remote_name: None,
             url: None,
-            log_path: Some(self.root.stdout(key).to_string_lossy().into_owned()),
+            log_path: Some(self.root.log(key, LogSource::default()).to_string_lossy().into_owned()),
         }
     }
 

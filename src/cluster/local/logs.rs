@@ -137,6 +137,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::cluster::LogSource;
 
     fn texts(chunks: &[Result<LogChunk, ClusterError>]) -> String {
         let bytes = chunks.iter().flat_map(|c| c.as_ref().unwrap().bytes.clone()).collect();
@@ -161,7 +162,7 @@ mod tests {
             from: LogCursor,
             live: bool,
         ) -> BoxStream<'static, Result<LogChunk, ClusterError>> {
-            let path = self.root.stdout(&self.key);
+            let path = self.root.log(&self.key, LogSource::default());
             follow(ClusterId::new("local"), &self.root, &self.key, path, from, live)
         }
     }
@@ -169,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn a_huge_log_is_read_from_its_end() {
         let log = Log::new();
-        let mut file = File::create(log.root.stdout(&log.key)).unwrap();
+        let mut file = File::create(log.root.log(&log.key, LogSource::default())).unwrap();
         file.set_len(8 << 30).unwrap();
         file.seek(SeekFrom::End(0)).unwrap();
         file.write_all(b"last line\n").unwrap();
@@ -182,7 +183,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn following_ends_with_the_job_and_survives_truncation() {
         let log = Log::new();
-        let path = log.root.stdout(&log.key);
+        let path = log.root.log(&log.key, LogSource::default());
         let mut stream = log.read(LogCursor::Tail(1000), true);
         assert!(
             stream.next().await.unwrap().unwrap().bytes.is_empty(),

@@ -23,7 +23,7 @@ use futures::stream::BoxStream;
 
 use self::adapter::{Local, site_facts};
 use super::{
-    ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogStream, Observed,
+    ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogSource, Observed,
     Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
 };
 use crate::{
@@ -158,15 +158,12 @@ impl Cluster for LocalCluster {
     fn logs(
         &self,
         job: &Watched,
-        stream: LogStream,
+        source: LogSource,
         from: LogCursor,
         follow: bool,
     ) -> BoxStream<'static, Result<LogChunk, ClusterError>> {
         let root = &self.inner.root;
-        let path = match stream {
-            LogStream::Stdout => root.stdout(&job.key),
-            LogStream::Stderr => root.stderr(&job.key),
-        };
+        let path = root.log(&job.key, source);
         logs::follow(self.inner.id.clone(), root, &job.key, path, from, follow)
     }
 

@@ -29,7 +29,10 @@ use super::{
     launch_env::LaunchEnv,
     wire::QueuedBrief,
 };
-use crate::domain::ids::JobKey;
+use crate::{
+    cluster::{LogSource, LogStream},
+    domain::ids::JobKey,
+};
 
 /// Where one host's local executor keeps its things.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +76,16 @@ impl Root {
     pub fn state(&self, key: &JobKey) -> PathBuf {
         self.job(key).join("state")
     }
-    /// Of the first replica.
-    pub fn stdout(&self, key: &JobKey) -> PathBuf {
-        self.job(key).join("stdout")
-    }
-    /// Of the first replica.
-    pub fn stderr(&self, key: &JobKey) -> PathBuf {
-        self.job(key).join("stderr")
+    /// `stdout`, `stderr`; of workers after the first `stdout.1` and so on.
+    pub fn log(&self, key: &JobKey, source: LogSource) -> PathBuf {
+        let stream = match source.stream {
+            LogStream::Stdout => "stdout",
+            LogStream::Stderr => "stderr",
+        };
+        self.job(key).join(match source.worker {
+            0 => stream.to_owned(),
+            worker => format!("{stream}.{worker}"),
+        })
     }
     /// Where a running job's supervisor listens.
     pub fn bell(&self, key: &JobKey) -> PathBuf {

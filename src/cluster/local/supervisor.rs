@@ -33,6 +33,7 @@ use super::{
     wire::{Claim, End, Head, Leaders, Order, QueuedJob},
 };
 use crate::{
+    cluster::{LogSource, LogStream},
     domain::{
         ids::JobKey,
         job::JobType,
@@ -79,7 +80,10 @@ fn supervise(root: &Root, order: &Order) -> io::Result<()> {
     }
     let bell = Bell::open(&root.bell(key))?;
     let folder = FolderWatch::new(&root.job(key), "bell");
-    let logs = (0..replicas).map(|rank| Logs::open(root, key, rank)).collect::<io::Result<_>>()?;
+    let logs = (0..)
+        .take(replicas)
+        .map(|worker| Logs::open(root, key, worker))
+        .collect::<io::Result<_>>()?;
 
     let name = job.as_ref().map_or_else(|_| key.to_string(), |job| job.name.clone());
     let Some(state) = claim(root, order, name, replicas)? else { return Ok(()) };
@@ -163,13 +167,9 @@ struct Logs {
 }
 
 impl Logs {
-    /// The first replica's are the job's; the others' bear their rank.
-    fn open(root: &Root, key: &JobKey, rank: usize) -> io::Result<Self> {
-        let named = |path: PathBuf| match rank {
-            0 => path,
-            _ => path.with_extension(rank.to_string()),
-        };
-        let logs = Self { stdout: named(root.stdout(key)), stderr: named(root.stderr(key)) };
+    fn open(root: &Root, key: &JobKey, worker: u32) -> io::Result<Self> {
+        let path = |stream| root.log(key, LogSource { stream, worker });
+        let logs = Self { stdout: path(LogStream::Stdout), stderr: path(LogStream::Stderr) };
         append(&logs.stdout)?;
         append(&logs.stderr)?;
         Ok(logs)

@@ -17,7 +17,7 @@ use futures::stream::BoxStream;
 
 use self::adapter::Slurm;
 use super::{
-    ActOutcome, Cluster, ClusterError, CodeBundle, Found, LogChunk, LogCursor, LogStream, Observed,
+    ActOutcome, Cluster, ClusterError, CodeBundle, Found, LogChunk, LogCursor, LogSource, Observed,
     Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
 };
 use crate::{
@@ -118,11 +118,11 @@ impl Cluster for SlurmCluster {
     fn logs(
         &self,
         job: &Watched,
-        stream: LogStream,
+        source: LogSource,
         from: LogCursor,
         follow: bool,
     ) -> BoxStream<'static, Result<LogChunk, ClusterError>> {
-        logs::follow(Arc::clone(&self.inner), job.clone(), stream, from, follow)
+        logs::follow(Arc::clone(&self.inner), job.clone(), source.stream, from, follow)
     }
 
     /// Not yet: said, so that a run's record is not removed as if its files were.

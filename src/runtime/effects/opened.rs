@@ -20,7 +20,7 @@ use crate::{
         effect::{LogRange, LogRequest, Stream},
         msg::{self, LogPart, Msg},
     },
-    cluster::{LogChunk, LogCursor, LogStream},
+    cluster::{LogChunk, LogCursor, LogSource, LogStream},
     domain::{
         ids::{ClusterId, RunId},
         plan::Approved,
@@ -245,12 +245,13 @@ fn follow(
         Stream::Stdout => LogStream::Stdout,
         Stream::Stderr => LogStream::Stderr,
     };
+    let source = LogSource { stream, worker: request.worker };
     let (from, follow, mut left) = match request.range {
         LogRange::Follow { tail } => (LogCursor::Tail(tail), true, u64::MAX),
         LogRange::Window { offset, len } => (LogCursor::Offset(offset), false, len),
     };
     let mut chunks =
-        match engine.logs(&handle.run, request.job, request.attempt, stream, from, follow) {
+        match engine.logs(&handle.run, request.job, request.attempt, source, from, follow) {
             Ok(chunks) => chunks,
             Err(report) => {
                 let _ = news.send(failed(&report));

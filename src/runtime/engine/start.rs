@@ -6,9 +6,10 @@ use futures::stream::BoxStream;
 
 use super::{Engine, Options};
 use crate::{
-    cluster::{ClusterError, LogChunk, LogCursor, LogStream, Watched},
+    cluster::{ClusterError, LogChunk, LogCursor, LogSource, Watched},
     domain::{
-        ids::{JobIx, RunId},
+        ids::{ClusterId, JobIx, RunId},
+        placement::replicas,
         plan::Approved,
         run::{Attempt, Run},
         site::ClusterKind,
@@ -137,17 +138,17 @@ impl Engine {
         Ok(Session::start(self.inner.clone(), dir, replay, options))
     }
 
-    /// A log of one attempt (`None`: the newest). `run` is a replica or
+    /// A log of one attempt (`None`: the newest) and one worker. `run` is a replica or
     /// [`super::Look::run`].
     ///
     /// # Errors
-    /// The job was never sent, or its cluster is not configured.
+    /// The job was never sent, has no such worker, or its cluster is not configured.
     pub fn logs(
         &self,
         run: &Run,
         job: JobIx,
         attempt: Option<u32>,
-        stream: LogStream,
+        source: LogSource,
         from: LogCursor,
         follow: bool,
     ) -> Result<BoxStream<'static, Result<LogChunk, ClusterError>>, Report> {
@@ -171,13 +172,32 @@ impl Engine {
                     Report::new(Kind::Config, format!("the cluster `{id}` is not configured"))
                 },
             )?;
+        let last = if cluster.capabilities().worker_logs {
+            replicas(row.spec_of(attempt.number), false).saturating_sub(1)
+        } else {
+            0
+        };
+        if source.worker > last {
+            return Err(no_such_worker(name, last, cluster.id()));
+        }
         let watched = Watched {
             key: run.key(job, attempt.number),
             remote_id: attempt.remote_id.clone(),
             log_path: attempt.log_path.clone(),
         };
-        Ok(cluster.logs(&watched, stream, from, follow))
+        Ok(cluster.logs(&watched, source, from, follow))
     }
+}
+
+/// `last`: the highest rank that has a log of its own.
+fn no_such_worker(job: &str, last: u32, cluster: &ClusterId) -> Report {
+    Report::new(
+        Kind::Usage,
+        match last {
+            0 => format!("{job} has one log on `{cluster}`, whatever its workers"),
+            last => format!("the workers of {job} are 0 to {last}"),
+        },
+    )
 }
 
 fn taken(run: &RunId) -> Report {

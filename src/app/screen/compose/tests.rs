@@ -124,6 +124,7 @@ pub(crate) fn context() -> PlanContext {
         dependencies: true,
         run_limit: KeepsLimit::Always,
         sends_code: false,
+        worker_logs: false,
         idempotent: true,
         needs_image: false,
         uses_image: !local,

@@ -29,6 +29,8 @@ fn is_of_log(action: Action) -> bool {
             | A::PreviousMatch
             | A::PreviousAttempt
             | A::NextAttempt
+            | A::PreviousWorker
+            | A::NextWorker
     )
 }
 

@@ -78,6 +78,8 @@ pub struct LogPane {
     /// A person chose the attempt; else it is the newest.
     pub chosen: bool,
     pub stream: Stream,
+    /// Rank of a distributed job's worker.
+    pub worker: u32,
     pub state: LogState,
     pub wrap: bool,
     /// Columns scrolled to the right, when lines are not wrapped.
@@ -108,6 +110,7 @@ impl LogPane {
             attempt: None,
             chosen: false,
             stream,
+            worker: 0,
             state: LogState::NotStarted,
             wrap,
             left: 0,
@@ -152,9 +155,8 @@ impl LogPane {
     }
 
     /// Begins the log of this attempt from its end.
-    pub fn begin(&mut self, attempt: u32, stream: Stream) -> Ask {
+    pub fn begin(&mut self, attempt: u32) -> Ask {
         self.attempt = Some(attempt);
-        self.stream = stream;
         self.text = LogText::default();
         self.found = None;
         self.ended_early = false;

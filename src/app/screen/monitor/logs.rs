@@ -46,6 +46,7 @@ impl Monitor {
                         job: pane.job,
                         attempt: pane.attempt,
                         stream: pane.stream,
+                        worker: pane.worker,
                         range,
                     })));
                 }
@@ -92,7 +93,7 @@ impl Monitor {
     /// The log pane goes on to a new attempt, unless a person chose an older one.
     pub(super) fn follow_attempt(&mut self, _cx: &Context<'_>) -> Vec<Step> {
         let Some(pane) = self.log_pane() else { return Vec::new() };
-        let (job, stream, shown, chosen) = (pane.job, pane.stream, pane.attempt, pane.chosen);
+        let (job, shown, chosen) = (pane.job, pane.attempt, pane.chosen);
         let newest = self.newest_sent(job);
         let over = self.has_ended(job, shown);
         match (newest, self.log_pane()) {
@@ -102,7 +103,7 @@ impl Monitor {
                 self.carry_out([ask])
             }
             (Some(newest), Some(pane)) if !chosen && shown != Some(newest) => {
-                let ask = pane.begin(newest, stream);
+                let ask = pane.begin(newest);
                 self.carry_out([ask])
             }
             _ => Vec::new(),
@@ -137,15 +138,16 @@ impl Monitor {
                 Vec::new()
             }
             Action::SwitchStream => {
-                let other = match pane.stream {
+                pane.stream = match pane.stream {
                     Stream::Stdout => Stream::Stderr,
                     Stream::Stderr => Stream::Stdout,
                 };
-                pane.stream = other;
-                pane.attempt.map(|attempt| pane.begin(attempt, other)).into_iter().collect()
+                pane.attempt.map(|attempt| pane.begin(attempt)).into_iter().collect()
             }
             Action::PreviousAttempt => return Some(self.other_attempt(true)),
             Action::NextAttempt => return Some(self.other_attempt(false)),
+            Action::PreviousWorker => return Some(self.other_worker(true, cx)),
+            Action::NextWorker => return Some(self.other_worker(false, cx)),
             Action::NextMatch => return Some(self.search(false, cx)),
             Action::PreviousMatch => return Some(self.search(true, cx)),
             Action::NextError => {
@@ -206,7 +208,7 @@ impl Monitor {
 
     pub(super) fn other_attempt(&mut self, earlier: bool) -> Vec<Step> {
         let Some(pane) = self.log_pane() else { return Vec::new() };
-        let (job, shown, stream) = (pane.job, pane.attempt, pane.stream);
+        let (job, shown) = (pane.job, pane.attempt);
         let sent: Vec<u32> = self
             .opened()
             .and_then(|o| o.run.job(job))
@@ -224,7 +226,25 @@ impl Monitor {
         };
         let Some(pane) = self.log_pane() else { return Vec::new() };
         pane.chosen = at + 1 < sent.len();
-        let ask = pane.begin(number, stream);
+        let ask = pane.begin(number);
+        self.carry_out([ask])
+    }
+
+    fn other_worker(&mut self, before: bool, cx: &Context<'_>) -> Vec<Step> {
+        let workers = self.opened().map_or(1, |opened| opened.log_workers(cx.clusters));
+        let Some(pane) = self.log_pane() else { return Vec::new() };
+        let Some(attempt) = pane.attempt else { return Vec::new() };
+        let next = if before { pane.worker.checked_sub(1) } else { pane.worker.checked_add(1) };
+        let Some(next) = next.filter(|next| *next < workers) else {
+            let words = match (workers, before) {
+                (..=1, _) => "this job has one log",
+                (_, true) => "no worker before",
+                (_, false) => "no worker after",
+            };
+            return vec![Step::Notice(words.into())];
+        };
+        pane.worker = next;
+        let ask = pane.begin(attempt);
         self.carry_out([ask])
     }
 

@@ -16,8 +16,9 @@ use crate::{
         filter::{FilterLine, Typed},
         line::Line,
         log::Needle,
+        msg::ClusterHealth,
     },
-    domain::{ids::JobIx, run::Run, status::Status},
+    domain::{ids::JobIx, placement::replicas, run::Run, site::Capabilities, status::Status},
 };
 
 /// What stands beside or under the table.
@@ -155,6 +156,21 @@ impl Opened {
     pub fn subject(&self) -> Option<JobIx> {
         let key = self.cursor.key()?;
         self.current().or_else(|| self.index.first(key))
+    }
+
+    /// How many workers of the job in the log pane have a log of their own.
+    pub fn log_workers(&self, clusters: &[ClusterHealth]) -> u32 {
+        let Pane::Log(pane) = &self.pane else { return 1 };
+        let found = || {
+            let row = self.run.job(pane.job)?;
+            let number = pane.attempt?;
+            let attempt = row.attempts.iter().find(|a| a.number == number)?;
+            let id = attempt.cluster.as_ref()?;
+            let kind = clusters.iter().find(|known| known.id == *id)?.kind;
+            let apart = Capabilities::of(kind).worker_logs;
+            apart.then(|| replicas(row.spec_of(number), false))
+        };
+        found().unwrap_or(1)
     }
 
     /// Approved jobs that were not sent yet.

@@ -11,7 +11,7 @@ use futures::stream::BoxStream;
 
 use crate::{
     cluster::{
-        ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogStream,
+        ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogSource,
         Observed, Outcome, Payload, RemoteAction, Rendered, Request, SiteFacts, Sought,
         SubmitError, Watched,
     },
@@ -319,7 +319,7 @@ impl Cluster for Fake {
     fn logs(
         &self,
         _job: &Watched,
-        _stream: LogStream,
+        _source: LogSource,
         _from: LogCursor,
         _follow: bool,
     ) -> BoxStream<'static, Result<LogChunk, ClusterError>> {

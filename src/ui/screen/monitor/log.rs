@@ -40,6 +40,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, pane: &LogPane, view: &Vie
     if let Some(attempt) = pane.attempt.filter(|_| attempts > 1) {
         left.push(Span::styled(format!(" · try {attempt} of {attempts}"), theme.text));
     }
+    let workers = view.opened.log_workers(view.clusters);
+    if workers > 1 {
+        left.push(Span::styled(
+            format!(" · worker {} of 0–{}", pane.worker, workers - 1),
+            theme.text,
+        ));
+    }
     if pane.only {
         left.push(Span::styled(" · only matches", theme.matched));
     }

@@ -1,7 +1,7 @@
 //! The log pane.
 
 use super::*;
-use crate::app::screen::monitor::log_pane::LogState;
+use crate::{app::screen::monitor::log_pane::LogState, domain::site::ClusterKind};
 
 fn lines(numbers: std::ops::Range<u32>, line: impl Fn(u32) -> String) -> String {
     numbers.flat_map(|n| [line(n), "\n".to_owned()]).collect()
@@ -283,4 +283,25 @@ fn a_log_is_opened_once_the_cluster_has_the_job() {
     let request = asked(&effects);
     answer(&mut m, request.serial, 0, b"one\ntwo\n", 8);
     assert_eq!(shown(&m), ["one", "two"]);
+}
+
+#[test]
+fn the_workers_of_a_gang_are_read_one_by_one_where_each_has_a_log() {
+    let mut m = small();
+    press(&mut m, "j l");
+    assert_eq!(asked(&press(&mut m, "tab tab tab")).worker, 0);
+    assert!(press(&mut m, "}").is_empty(), "on Slurm they share one");
+
+    let mut health = m.health.clone();
+    for cluster in &mut health {
+        cluster.kind = ClusterKind::Local;
+    }
+    update(&mut m, Msg::Clusters(health));
+    assert!(press(&mut m, "{").is_empty());
+    let stream = pane(&m).stream;
+    let request = asked(&press(&mut m, "} } }"));
+    assert_eq!((request.worker, request.stream), (3, stream));
+    assert!(press(&mut m, "}").is_empty(), "there are four");
+    assert_eq!(asked(&press(&mut m, "{")).worker, 2);
+    assert_eq!(asked(&press(&mut m, "tab")).worker, 2);
 }
