@@ -231,8 +231,12 @@ pub enum Code {
 
 #[derive(Clone, Debug, Args)]
 pub struct Retry {
-    #[command(flatten)]
-    pub jobs: Jobs,
+    /// Run id, a unique prefix of one, or `last`.
+    pub run: String,
+    /// Names of jobs or of groups, however they ended; without any, those that failed,
+    /// were rejected or are lost.
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
     /// All jobs that failed, were rejected or are lost.
     #[arg(long)]
     pub failed: bool,

@@ -193,11 +193,11 @@ fn check_changes(
 
 /// `retry`.
 pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
-    let id = cx.engine.resolve_run(&args.jobs.run)?;
+    let id = cx.engine.resolve_run(&args.run)?;
     let look = cx.engine.look(&id).await?;
     let run = &look.run;
     let selection = Selection {
-        jobs: named(run, &args.jobs.jobs)?,
+        jobs: named(run, &args.jobs)?,
         failed: args.failed,
         causes: args.cause.clone(),
     };
@@ -211,6 +211,9 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
     }
     if asked.retry.is_empty() {
         cx.out.say(format!("run {id}: nothing to retry"));
+        if let Some(hint) = passed_over(run, &selection) {
+            cx.out.say(hint);
+        }
         if cx.out.json {
             cx.out.document(&SubmitAnswer::of_retry(run, &[]))?;
         }
@@ -270,6 +273,19 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
         // Jobs that were refused earlier are not this command's failure.
         1 if !args.wait && !refused => 0,
         code => code,
+    })
+}
+
+/// What a retry of «everything that failed» leaves out although it did not succeed.
+fn passed_over(run: &Run, selection: &Selection) -> Option<String> {
+    let stopped = run.count(Status::Stopped);
+    let everything = selection.jobs.is_none() && selection.causes.is_empty();
+    let (was, them) = if stopped == 1 { ("was", "it") } else { ("were", "them") };
+    (everything && stopped > 0).then(|| {
+        format!(
+            "{} {was} stopped: name {them}, or take `--cause cancelled`, to run {them} again",
+            jobs_word(stopped)
+        )
     })
 }
 

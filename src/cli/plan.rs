@@ -17,10 +17,10 @@ use crate::{
     app::text::safe,
     cluster::Request,
     domain::{
-        ids::{ClusterId, RunId},
+        ids::{ClusterId, JobIx, RunId},
         plan::Plan,
         plan_json::PlanAnswer,
-        run::Run,
+        run::{Run, RunJob},
         status::Status,
     },
     error::{Kind, Report},
@@ -141,7 +141,7 @@ pub async fn submit(cx: &Context<'_>, args: &SubmitArgs) -> Answer {
         background,
         progress: true,
     };
-    let before = live(&handle.run).len();
+    let before = live(&handle.run);
     let (finish, end) = follow::follow(cx.out, &mut handle, &mut interrupts, wish).await?;
     let run = &handle.run;
     if cx.out.json {
@@ -150,12 +150,7 @@ pub async fn submit(cx: &Context<'_>, args: &SubmitArgs) -> Answer {
         sent(cx, run, args.wait && end == End::Reached);
     }
     if end != End::Reached && args.stop_on_interrupt {
-        let stopped = run.count(Status::Stopped);
-        let others = before.saturating_sub(stopped);
-        cx.out.say(format!(
-            "stopped {}; {others} had ended or could not be stopped",
-            jobs_word(stopped)
-        ));
+        stopped(cx, run, &before);
     }
     left(cx, run, &finish, end);
     Ok(exit_code(run, &finish, end, args.wait))
@@ -226,17 +221,15 @@ pub fn left(cx: &Context<'_>, run: &Run, finish: &Finish, end: End) {
     for (cluster, why) in &finish.unreachable {
         out.warn(&format!("{cluster} does not answer: {why}"));
     }
-    let running = live(run).len().saturating_sub(run.unsent());
-    if end != End::Reached && running > 0 {
-        let (go, them) = if running == 1 { ("goes", "it") } else { ("go", "them") };
-        let (jobs, id) = (jobs_word(running), &run.id);
-        out.say(format!("{jobs} {go} on; `jobdeck wait {id}` waits for {them}"));
+    if end != End::Reached {
+        going_on(cx, run);
     }
     if finish.unsent > 0 {
-        match (&finish.held, finish.background) {
-            (_, Some(pid)) => out.say(format!(
-                "{} still to be sent: a background process (pid {pid}) carries on",
-                jobs_word(finish.unsent)
+        match (&finish.held, &finish.successor) {
+            (_, Some(who)) => out.say(format!(
+                "{} still to be sent: {} carries on",
+                jobs_word(finish.unsent),
+                safe(&who.in_words())
             )),
             (Some(why), None) => out.say(format!(
                 "{} never sent, held: {}; `jobdeck send {}` goes on",
@@ -249,12 +242,47 @@ pub fn left(cx: &Context<'_>, run: &Run, finish: &Finish, end: End) {
     }
 }
 
+/// What runs on after the command has left.
+fn going_on(cx: &Context<'_>, run: &Run) {
+    let is_sent = |job: &&RunJob| !job.status.is_ended() && job.status != Status::Waiting;
+    let (ending, going): (Vec<&RunJob>, Vec<&RunJob>) =
+        run.jobs.iter().filter(is_sent).partition(|job| job.cancel_asked);
+    let id = &run.id;
+    match ending.len() {
+        0 => {}
+        1 => cx.out.say(format!("1 job is ending; `jobdeck wait {id}` waits for its end")),
+        n => cx.out.say(format!("{n} jobs are ending; `jobdeck wait {id}` waits for their end")),
+    }
+    match going.len() {
+        0 => {}
+        1 => cx.out.say(format!("1 job goes on; `jobdeck wait {id}` waits for it")),
+        n => cx.out.say(format!("{n} jobs go on; `jobdeck wait {id}` waits for them")),
+    }
+}
+
+/// What became of the jobs that an interrupt was to stop.
+fn stopped(cx: &Context<'_>, run: &Run, meant: &[JobIx]) {
+    let rows: Vec<&RunJob> = meant.iter().filter_map(|ix| run.job(*ix)).collect();
+    let count = |is: fn(&RunJob) -> bool| rows.iter().filter(|job| is(job)).count();
+    let mut parts = vec![format!("stopped {}", jobs_word(count(|j| j.status == Status::Stopped)))];
+    let asked = count(|j| !j.status.is_ended() && j.cancel_asked);
+    if asked > 0 {
+        parts.push(format!("{asked} asked to stop and not ended yet"));
+    }
+    let before = count(|j| j.status.is_ended() && j.status != Status::Stopped);
+    if before > 0 {
+        parts.push(format!("{before} had ended before"));
+    }
+    cx.out.say(parts.join("; "));
+}
+
 /// The contract's exit code for a run that was followed.
 pub fn exit_code(run: &Run, finish: &Finish, end: End, waited: bool) -> u8 {
     match end {
         End::Interrupted => Kind::Interrupted.exit_code(),
         End::TimedOut => Kind::TimedOut.exit_code(),
-        End::Reached if waited && run.has_failures() => 1,
+        // What is held was waited for in vain: it has not succeeded either.
+        End::Reached if waited && (run.has_failures() || !finish.settled) => 1,
         End::Reached if run.count(Status::Rejected) > 0 => 1,
         End::Reached => {
             let nothing_sent = run.unsent() == run.jobs.len();

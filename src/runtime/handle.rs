@@ -203,10 +203,48 @@ pub struct Finish {
     pub unsent: usize,
     /// Why they are not, when they are held.
     pub held: Option<String>,
-    /// Process id of who carries the run on from here.
-    pub background: Option<u32>,
+    /// Who carries the run on from here.
+    pub successor: Option<Successor>,
     /// Clusters that were needed and did not answer, with why.
     pub unreachable: BTreeMap<ClusterId, String>,
+}
+
+/// A process that carries on a run which another one has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Successor {
+    pub pid: u32,
+    /// Where it runs, when that is another machine.
+    pub host: Option<String>,
+    /// A background process; else a window, or a command that waits.
+    pub background: bool,
+}
+
+impl Successor {
+    /// A background process of this machine.
+    pub fn background(pid: u32) -> Self {
+        Self { pid, host: None, background: true }
+    }
+
+    /// `a background process (pid 12)`, `an open window or command (pid 12 on node7)`.
+    pub fn in_words(&self) -> String {
+        let what =
+            if self.background { "a background process" } else { "an open window or command" };
+        match &self.host {
+            None => format!("{what} (pid {})", self.pid),
+            Some(host) => format!("{what} (pid {} on {host})", self.pid),
+        }
+    }
+}
+
+impl From<&Conductor> for Successor {
+    fn from(conductor: &Conductor) -> Self {
+        let elsewhere = conductor.host != crate::procs::host();
+        Self {
+            pid: conductor.pid,
+            host: elsewhere.then(|| conductor.host.clone()),
+            background: conductor.background,
+        }
+    }
 }
 
 pub(crate) type Ask = (Command, Option<oneshot::Sender<Result<Done, Report>>>);

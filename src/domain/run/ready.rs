@@ -245,6 +245,14 @@ impl<'a> Places<'a> {
     }
 }
 
+fn is_met(parent: &RunJob, condition: DependencyCondition) -> bool {
+    match condition {
+        DependencyCondition::Succeeded => parent.status == Status::Succeeded,
+        // What will not be sent never ends; it counts as ended all the same.
+        DependencyCondition::Ended => parent.status.is_ended(),
+    }
+}
+
 impl Run {
     /// Jobs under way.
     fn live(&self) -> usize {
@@ -261,27 +269,11 @@ impl Run {
         let mut wait = false;
         for (on, condition) in job.depends_on.iter() {
             let Some(parent) = self.job(*on) else { continue };
-            let met = match condition {
-                DependencyCondition::Succeeded => parent.status == Status::Succeeded,
-                // What will not be sent never ends; it counts as ended all the same.
-                DependencyCondition::Ended => parent.status.is_ended(),
-            };
-            if met {
+            if is_met(parent, *condition) {
                 continue;
             }
-            // An end that `max_retries` will still try to mend is no end yet.
-            if parent.status.is_ended() && !self.will_retry(parent) {
-                return Dependencies::Unmet(format!(
-                    "{} {}",
-                    parent.spec.name,
-                    match parent.status {
-                        Status::NotSubmitted => "was not submitted",
-                        Status::Rejected => "was rejected",
-                        Status::Lost => "is lost",
-                        Status::Stopped => "was stopped",
-                        _ => "failed",
-                    }
-                ));
+            if let Some(why) = self.hindered_by(parent) {
+                return Dependencies::Unmet(why);
             }
             match self.hand_over(job, *on, parent, sites) {
                 Some(key) => handed.push((key, *condition)),
@@ -292,6 +284,43 @@ impl Run {
             (true, _) => Dependencies::Wait,
             (false, true) => Dependencies::Met,
             (false, false) => Dependencies::Handed(handed),
+        }
+    }
+
+    /// Why a job that must succeed never will; `None` while it still may.
+    fn hindered_by(&self, parent: &RunJob) -> Option<String> {
+        // An end that `max_retries` will still try to mend is no end yet.
+        if !parent.status.is_ended() || self.will_retry(parent) {
+            return None;
+        }
+        let what = match parent.status {
+            Status::NotSubmitted => "was not submitted",
+            Status::Rejected => "was rejected",
+            Status::Lost => "is lost",
+            Status::Stopped => "was stopped",
+            _ => "failed",
+        };
+        Some(format!("{} {what}", parent.spec.name))
+    }
+
+    /// What stands in the way of a job that was given up, as it is now: what it
+    /// waits for may have been tried again since.
+    fn hindrance(&self, row: &RunJob) -> Arc<str> {
+        let unmet = row
+            .depends_on
+            .iter()
+            .filter_map(|(on, condition)| Some((self.job(*on)?, *condition)))
+            .filter(|(parent, condition)| !is_met(parent, *condition));
+        let mut tried_again = None;
+        for (parent, _) in unmet {
+            match self.hindered_by(parent) {
+                Some(why) => return why.into(),
+                None => tried_again = tried_again.or(Some(&parent.spec.name)),
+            }
+        }
+        match tried_again {
+            Some(name) => format!("waits for {name}, which is tried again").into(),
+            None => "what it waited for has succeeded since".into(),
         }
     }
 
@@ -363,6 +392,9 @@ impl Run {
     /// what it waits for.
     pub fn reason(&self, job: JobIx) -> Option<Arc<str>> {
         let row = self.job(job)?;
+        if row.status == Status::NotSubmitted && row.cause == Some(Cause::Dependency) {
+            return Some(self.hindrance(row));
+        }
         if row.status != Status::Waiting {
             return match (row.cancel_asked, &row.reason) {
                 (true, None) => Some("cancel asked".into()),

@@ -389,3 +389,46 @@ fn a_row_that_a_person_asks_for_is_sent_although_an_earlier_job_was_refused() {
     assert_eq!(now.send.iter().map(|s| s.job.0).collect::<Vec<_>>(), [2]);
     assert_eq!(run.jobs[1].status, Status::NotSubmitted, "nobody asked for it");
 }
+
+#[test]
+fn a_given_up_row_says_what_stands_in_its_way_now() {
+    let mut run = Run::new(&approved(3, &[(2, 0), (2, 1)]));
+    let mut secs = 0;
+    let mut tell = |run: &mut Run, record| {
+        secs += 1;
+        run.apply(&stamped(record, secs));
+    };
+    let end = |job: u32, attempt, status| Record::Observed {
+        job: JobIx(job),
+        attempt,
+        facts: JobFacts::of(status),
+    };
+    let lab = ClusterId::new("lab");
+    let both = vec![(JobIx(0), 1), (JobIx(1), 1)];
+    tell(&mut run, Record::Intent { cluster: lab.clone(), jobs: both });
+    tell(&mut run, end(0, 1, Status::Failed));
+    tell(&mut run, end(1, 1, Status::Failed));
+    for (ix, cause, reason) in super::ready(&run, &Sites::new(), at(9), false).never {
+        tell(&mut run, Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason });
+    }
+    assert_eq!(run.reason(JobIx(2)).as_deref(), Some("j0 failed"));
+
+    for (job, then) in [(0, "j1 failed"), (1, "what it waited for has succeeded since")] {
+        let retried = Record::Retried {
+            job: JobIx(job),
+            attempt: 2,
+            spec: None,
+            replicas: None,
+            code: None,
+            automatic: false,
+        };
+        tell(&mut run, retried);
+        if job == 1 {
+            let meanwhile = run.reason(JobIx(2));
+            assert_eq!(meanwhile.as_deref(), Some("waits for j1, which is tried again"));
+        }
+        tell(&mut run, Record::Intent { cluster: lab.clone(), jobs: vec![(JobIx(job), 2)] });
+        tell(&mut run, end(job, 2, Status::Succeeded));
+        assert_eq!(run.reason(JobIx(2)).as_deref(), Some(then));
+    }
+}

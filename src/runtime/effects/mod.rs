@@ -347,13 +347,13 @@ pub(super) fn in_words(conductor: &Conductor) -> String {
 /// What goes on after the screen is gone, for standard error.
 fn farewell(finish: &Finish) -> Option<String> {
     use crate::app::text::count;
-    if let Some(pid) = finish.background {
+    if let Some(successor) = &finish.successor {
         let unsent = match finish.unsent {
             0 => "the run is".to_owned(),
             n => format!("{} {}", count(n as u64, "job"), if n == 1 { "is" } else { "are" }),
         };
-        let words = format!("{unsent} carried on in the background (pid {pid}); look with");
-        return Some(format!("{words} `jobdeck status last`"));
+        let who = successor.in_words();
+        return Some(format!("{unsent} carried on by {who}; look with `jobdeck status last`"));
     }
     (finish.unsent > 0).then(|| {
         let jobs = count(finish.unsent as u64, "job");

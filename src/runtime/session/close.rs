@@ -8,7 +8,7 @@ use crate::{
     error::{Kind, Report},
     runtime::{
         engine::{spawn_background, store_health},
-        handle::{Finish, Role},
+        handle::{Finish, Role, Successor},
     },
 };
 
@@ -50,10 +50,10 @@ impl Conducting<'_> {
         let Self { s, journal, .. } = self;
         // The lock is free before anybody else is started.
         drop(journal);
-        let mut pid = None;
+        let mut successor = None;
         if background == Some(true) && left {
             match spawn_background(&s.engine, &s.run.id, only_asked) {
-                Ok(started) => pid = Some(started),
+                Ok(pid) => successor = Some(Successor::background(pid)),
                 Err(error) => s.trouble(
                     Report::new(
                         Kind::State,
@@ -64,6 +64,6 @@ impl Conducting<'_> {
             }
         }
         s.set_role(Role::Looking);
-        s.finish(pid, unreachable)
+        s.finish(successor, unreachable)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     journal::{inbox, living_owner},
     runtime::{
         folder_watch::FolderWatch,
-        handle::{Ask, Command, Done, Event, Finish, Role, Until},
+        handle::{Ask, Command, Done, Event, Finish, Role, Successor, Until},
     },
 };
 
@@ -116,7 +116,7 @@ impl Session {
 
     /// The condition is met without this session conducting.
     pub(super) fn finished_following(&self) -> Option<Finish> {
-        let finish = || self.finish(self.other_pid(), BTreeMap::new());
+        let finish = || self.finish(self.successor(), BTreeMap::new());
         if self.leaving.is_some() && self.pending.is_empty() {
             return Some(finish());
         }
@@ -145,9 +145,9 @@ impl Session {
         over.then(finish)
     }
 
-    fn other_pid(&self) -> Option<u32> {
+    fn successor(&self) -> Option<Successor> {
         match &self.role {
-            Role::Following(owner) => Some(owner.pid),
+            Role::Following(owner) => Some(owner.into()),
             _ => None,
         }
     }

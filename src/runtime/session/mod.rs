@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     engine::{Inner, Options},
     handle::{Ask, Command, Commands, Done, Event, Finish, Healths, Interest, Mode, Role},
-    handle::{RunHandle, Until},
+    handle::{RunHandle, Successor, Until},
 };
 use crate::{
     domain::{
@@ -321,12 +321,16 @@ impl Session {
         }
     }
 
-    fn finish(&self, background: Option<u32>, unreachable: BTreeMap<ClusterId, String>) -> Finish {
+    fn finish(
+        &self,
+        successor: Option<Successor>,
+        unreachable: BTreeMap<ClusterId, String>,
+    ) -> Finish {
         Finish {
             settled: self.run.is_settled(),
             unsent: self.run.unsent(),
             held: self.run.held.as_ref().map(ToString::to_string),
-            background,
+            successor,
             unreachable,
         }
     }

@@ -161,7 +161,7 @@ async fn submit_leaves_when_all_is_sent() {
     let approved = approve("r", jobs(5, "a", "true"), |_| {});
     let mut handle = engine.start(approved, Options::conduct(Until::Sent)).await.unwrap();
     let finish = end(&mut handle).await;
-    assert_eq!((finish.unsent, finish.background, finish.settled), (0, None, false));
+    assert_eq!((finish.unsent, finish.successor, finish.settled), (0, None, false));
     assert_eq!(fake.lock().started.len(), 5);
     // Looking later sees what became of them, and records it.
     fake.lock().ends = true;

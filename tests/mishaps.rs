@@ -1,0 +1,105 @@
+//! When things go otherwise than hoped: what the commands say of it, and their exit
+//! codes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+use support::{World, wait};
+
+/// A cluster that takes one job at a time, so that the rest waits here.
+const NARROW: &str = "clusters: {local: {kind: local, max_inflight: 1}}\n";
+
+fn world_with(batch: &str) -> World {
+    let world = World::new();
+    world.file("batch.yaml", batch);
+    world
+}
+
+fn job<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let jobs = status["jobs"].as_array().unwrap();
+    jobs.iter().find(|job| job["name"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}"))
+}
+
+fn interrupt(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn a_held_run_was_waited_for_in_vain() {
+    let world = world_with("jobs: [{name: a, command: 'true'}, {name: b, command: 'true'}]\n");
+    world.config(NARROW);
+    world.run("submit batch.yaml --yes --no-background --run-id held").expect(0);
+    world.until("held", "a has ended", |s| job(s, "a")["status"] == "succeeded");
+    let answer = world.run("wait held").expect(1);
+    assert!(answer.stderr.contains("1 job never sent, held"), "{answer:#?}");
+    assert!(answer.stderr.contains("jobdeck send held"), "{answer:#?}");
+    assert_eq!(world.json("wait held --json", 1)["unsent"], 1);
+    world.run("send held --yes").expect(0);
+    world.run("wait held").expect(0);
+}
+
+#[test]
+fn a_second_interrupt_leaves_jobs_that_were_asked_to_stop() {
+    let stubborn = "touch started; trap '' TERM; while :; do sleep 1; done";
+    let world = world_with(&format!("jobs: [{{name: stubborn, command: \"{stubborn}\"}}]\n"));
+    world.config("clusters: {local: {kind: local, grace: 60s}}\n");
+    let mut child = world
+        .command()
+        .args(["submit", "batch.yaml", "--yes", "--wait", "--stop-on-interrupt"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    world.until_file("started");
+    interrupt(&child);
+    assert!(said.by_ref().any(|line| line.unwrap().starts_with("interrupted")));
+    interrupt(&child);
+    let rest: String = said.map(|line| line.unwrap() + "\n").collect();
+    assert_eq!(wait::end(&mut child).code(), Some(130), "{rest}");
+    assert!(rest.contains("stopped 0 jobs; 1 asked to stop and not ended yet"), "{rest}");
+    assert!(rest.contains("1 job is ending") && !rest.contains("goes on"), "{rest}");
+}
+
+#[test]
+fn whoever_carries_on_is_called_what_it_is() {
+    let world = world_with(
+        "jobs: [{name: a, command: 'until [ -e go ]; do sleep 0.1; done'}, {name: b, command: 'true'}, {name: c, command: 'true'}]\n",
+    );
+    world.config(NARROW);
+    world.run("submit batch.yaml --yes --run-id r").expect(0);
+    let mut waiting = world
+        .command()
+        .args(["wait", "r"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = waiting.id();
+    world.until("r", "the wait conducts", |s| s["conductor"]["pid"] == pid);
+    let answer = world.run("send r --yes").expect(0);
+    let words = format!("an open window or command (pid {pid}) carries on");
+    assert!(answer.stderr.contains(&words), "{answer:#?}");
+    world.file("go", "");
+    assert!(wait::end(&mut waiting).success());
+}
+
+#[test]
+fn a_retry_of_all_that_failed_says_what_it_leaves_out() {
+    let world = world_with("jobs: [{name: long, command: 'sleep 600'}]\n");
+    world.run("submit batch.yaml --yes").expect(0);
+    world.run("cancel last --yes").expect(0);
+    let answer = world.run("retry last --yes").expect(0);
+    assert!(answer.stderr.contains("nothing to retry"), "{answer:#?}");
+    assert!(answer.stderr.contains("--cause cancelled"), "{answer:#?}");
+    let help = world.run("retry --help").expect(0).stdout;
+    assert!(!help.contains("without any, all"), "{help}");
+}
