@@ -103,3 +103,52 @@ fn a_retry_of_all_that_failed_says_what_it_leaves_out() {
     let help = world.run("retry --help").expect(0).stdout;
     assert!(!help.contains("without any, all"), "{help}");
 }
+
+#[test]
+fn what_a_held_run_has_not_sent_is_not_waited_for() {
+    let world =
+        world_with("jobs: [{name: one, command: echo one}, {name: two, command: echo two}]\n");
+    world.config(NARROW);
+    world.run("submit batch.yaml --yes --no-background --run-id first").expect(0);
+    world.until("first", "one has ended", |s| job(s, "one")["status"] == "succeeded");
+    world.file(
+        "again.yaml",
+        "on_existing: reuse\njobs: [{name: one, command: echo one}, {name: two, command: echo two}, \
+         {name: dep, command: 'true', depends_on: [two]}]\n",
+    );
+    let plan = world.json("plan again.yaml --json", 0);
+    let actions: Vec<_> =
+        plan["jobs"].as_array().unwrap().iter().map(|job| job["action"].clone()).collect();
+    assert_eq!(actions, ["reuse", "submit", "submit"], "{plan:#}");
+    assert!(plan["findings"].to_string().contains("held in run first"), "{plan:#}");
+    let status = world.json("submit again.yaml --yes --wait --json", 0);
+    assert_eq!(status["completed_jobs"], 3, "{status:#}");
+}
+
+#[test]
+fn a_cancel_that_reaches_no_cluster_is_no_success() {
+    let world = world_with("jobs: [{name: long, cluster: here, command: 'sleep 600'}]\n");
+    world.config("clusters: {here: {kind: local}, other: {kind: local}}\n");
+    world.run("submit batch.yaml --yes").expect(0);
+    world.until("last", "it runs", |s| job(s, "long")["status"] == "running");
+    world.config("clusters: {other: {kind: local}}\n");
+    let error = world.json("cancel last --yes --json", 5);
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("1 job goes on: `here` is not configured"), "{message}");
+    world.config("clusters: {here: {kind: local}, other: {kind: local}}\n");
+    assert_eq!(world.json("status --json", 0)["jobs"][0]["status"], "running");
+    world.run("cancel last --yes").expect(0);
+}
+
+#[test]
+fn with_max_failures_all_jobs_run_side_by_side() {
+    let meet =
+        "touch $JOBDECK_JOB; until [ -e j-1 ] && [ -e j-2 ] && [ -e j-3 ]; do sleep 0.1; done";
+    let world = world_with(&format!(
+        "max_failures: 1\njobs: [{{name: j, command: '{meet}', sweep: {{i: [1, 2, 3]}}}}]\n"
+    ));
+    world.config("clusters: {local: {kind: local, cpus: 4}}\n");
+    let plan = world.run("plan batch.yaml").expect(0).stdout;
+    assert!(plan.contains("sent in waves"), "{plan}");
+    world.run("submit batch.yaml --yes --wait").expect(0);
+}

@@ -323,6 +323,7 @@ pub async fn cancel(cx: &Context<'_>, args: &CancelArgs) -> Answer {
     let mut handle = opened(cx, &id, Options::look()).await?;
     let done = handle.commands.ask(Command::Cancel { jobs: jobs.clone() }).await?;
     told(cx, &done);
+    let jobs = done.jobs;
     let ended =
         |run: &Run| jobs.iter().filter_map(|ix| run.job(*ix)).all(|job| job.status.is_ended());
     let mut interrupts = Interrupts::new()?;
@@ -331,12 +332,26 @@ pub async fn cancel(cx: &Context<'_>, args: &CancelArgs) -> Answer {
         _ = tokio::time::timeout(PATIENCE, seen) => {}
         _ = interrupts.next() => {}
     }
-    if !ended(&handle.run) {
+    handle.commands.send(Command::Detach { background: true });
+    let finish = handle.finished(|_, _| {}).await?;
+    let open: Vec<&RunJob> = jobs
+        .iter()
+        .filter_map(|ix| handle.run.job(*ix))
+        .filter(|job| !job.status.is_ended())
+        .collect();
+    for (cluster, why) in &finish.unreachable {
+        cx.out.warn(&format!("{cluster} does not answer: {why}"));
+    }
+    let unheard =
+        |job: &&RunJob| job.cluster.as_ref().is_some_and(|id| finish.unreachable.contains_key(id));
+    let in_vain = !open.is_empty() && open.len() == jobs.len() && open.iter().all(unheard);
+    if in_vain {
+        cx.out.say("the cancel is handed over when the cluster answers and the run is carried on");
+    } else if !open.is_empty() {
         cx.out.say("some are still ending");
     }
-    handle.commands.send(Command::Detach { background: true });
-    handle.finished(|_, _| {}).await?;
-    cancelled(cx, &handle.run, &jobs)
+    let code = cancelled(cx, &handle.run, &jobs)?;
+    Ok(if in_vain { Kind::Unreachable.exit_code() } else { code })
 }
 
 fn cancelled(cx: &Context<'_>, run: &Run, jobs: &[JobIx]) -> Answer {

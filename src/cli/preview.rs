@@ -54,6 +54,9 @@ pub fn print(out: &Out, to: To, plan: &Plan, clusters: &ClusterViews, file: &str
         for text in awake::who(plan, |id| clusters.get(id).map(|view| view.kind)) {
             line(&format!("  who must stay awake: {}", safe(&text)));
         }
+        if let Some(text) = awake::waves(plan) {
+            line(&format!("  {text}"));
+        }
     }
     for finding in plan.findings.iter().take(FINDINGS) {
         let (word, colour) = match finding.severity {

@@ -61,6 +61,17 @@ pub fn who(plan: &Plan, kind: impl Fn(&ClusterId) -> Option<ClusterKind>) -> Vec
     lines
 }
 
+/// How the jobs of a plan are sent, where that is not at once.
+pub fn waves(plan: &Plan) -> Option<String> {
+    let max = plan.head.max_failures?;
+    let jobs = plan.jobs.iter().filter(|job| job.action.sends()).count();
+    (jobs > max as usize).then(|| {
+        format!(
+            "sent in waves: with `max_failures: {max}` the next go when those before have started"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -97,5 +108,15 @@ mod tests {
         let local = |_: &ClusterId| Some(ClusterKind::Local);
         let both = who(&plan(&[Some("local"), None]), local);
         assert_eq!(both, ["this machine, until its jobs end; jobdeck may be closed", unplaced]);
+    }
+
+    #[test]
+    fn waves_are_told_where_there_are_any() {
+        let mut plan = plan(&[Some("local"), Some("local")]);
+        assert_eq!(waves(&plan), None);
+        plan.head.max_failures = Some(2);
+        assert_eq!(waves(&plan), None, "both go at once");
+        plan.head.max_failures = Some(1);
+        assert!(waves(&plan).is_some_and(|words| words.contains("`max_failures: 1`")));
     }
 }

@@ -105,6 +105,15 @@ pub struct Earlier {
     pub run: RunId,
     pub job: JobIx,
     pub status: Status,
+    /// Its run is held: nobody sends it unless a person says so.
+    pub held: bool,
+}
+
+impl Earlier {
+    /// Accepted for work and not ended, whether or not it has been sent yet.
+    fn is_live(&self) -> bool {
+        !self.held && (self.status.is_live() || self.status == Status::Waiting)
+    }
 }
 
 /// Earlier work by identity.
@@ -122,23 +131,27 @@ impl History {
     }
 
     /// What `reuse` does with this work: live is attached to, else success is
-    /// reused, else a failure is sent again; anything else counts as none.
+    /// reused, else a failure is sent again; anything else counts as none, and so
+    /// does what a held run has not sent.
     pub fn action(&self, identity: &Identity) -> JobAction {
-        let earlier = self.0.get(identity).map_or(&[][..], Vec::as_slice);
-        let newest = |wanted: fn(Status) -> bool| earlier.iter().rev().find(|e| wanted(e.status));
-        if let Some(e) = newest(is_live) {
+        let newest = |wanted: fn(&Earlier) -> bool| self.newest(identity, wanted);
+        if let Some(e) = newest(Earlier::is_live) {
             JobAction::Attach { run: e.run.clone(), job: e.job }
-        } else if let Some(e) = newest(|s| s == Status::Succeeded) {
+        } else if let Some(e) = newest(|e| e.status == Status::Succeeded) {
             JobAction::Reuse { run: e.run.clone(), job: e.job }
-        } else if let Some(e) = newest(|s| s == Status::Failed) {
+        } else if let Some(e) = newest(|e| e.status == Status::Failed) {
             JobAction::Resubmit { run: e.run.clone(), job: e.job }
         } else {
             JobAction::Submit
         }
     }
-}
 
-/// Accepted for work and not ended, whether or not it has been sent yet.
-fn is_live(status: Status) -> bool {
-    status.is_live() || status == Status::Waiting
+    /// The run that holds this work back: it would run again when that one is sent.
+    pub fn held(&self, identity: &Identity) -> Option<&RunId> {
+        self.newest(identity, |e| e.held).map(|e| &e.run)
+    }
+
+    fn newest(&self, identity: &Identity, wanted: fn(&Earlier) -> bool) -> Option<&Earlier> {
+        self.0.get(identity)?.iter().rev().find(|e| wanted(e))
+    }
 }

@@ -195,6 +195,18 @@ fn look_back(
             without_code |= job.spec.src_dir.is_none() && job.spec.job_type != JobType::Method;
             let identity = Identity::of(&job.spec, code.map(String::as_str));
             let action = cx.history.action(&identity);
+            if action.sends()
+                && let Some(run) = cx.history.held(&identity)
+            {
+                sink.warning_once(&doc.at("command"), || {
+                    format!(
+                        "the same work is held in run {run}; sent there as well it would run twice"
+                    )
+                })
+                .hint(format!(
+                    "go on with it by `jobdeck send {run}`, or end it: `jobdeck cancel {run}`"
+                ));
+            }
             if !reuse {
                 if let JobAction::Attach { run, .. } = &action {
                     sink.warning_once(&doc.at("command"), || {

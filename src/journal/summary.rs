@@ -13,15 +13,20 @@ use crate::domain::{
     identity::{Earlier, History, Identity},
     ids::{JobIx, RunId},
     resources::Gpus,
-    run::Run,
+    run::{Run, RunJob},
     status::Status,
 };
 
-/// One letter a status, for one text over all jobs.
-struct StatusLetter;
+/// A job as later plans see it, by one letter, for one text over all jobs.
+struct Letter;
 
-impl StatusLetter {
-    const LETTERS: [(Status, char); 11] = [
+impl Letter {
+    /// Waits in a held run: nobody sends it unless a person says so.
+    const HELD: char = 'h';
+    /// Shows another run's job, which is known by that run.
+    const ELSEWHERE: char = 'o';
+
+    const STATUSES: [(Status, char); 11] = [
         (Status::Waiting, 'w'),
         (Status::Submitting, 'u'),
         (Status::Unknown, '?'),
@@ -35,12 +40,33 @@ impl StatusLetter {
         (Status::NotSubmitted, 'n'),
     ];
 
-    fn of(status: Status) -> char {
-        Self::LETTERS.iter().find(|(s, _)| *s == status).map_or('?', |(_, c)| *c)
+    fn of(row: &RunJob, run: &Run) -> char {
+        let last = row.attempt();
+        let shown = last.map_or(!row.action.sends(), |a| a.follows.is_some());
+        let lives_there = row.status.is_live() && last.is_some_and(|a| a.remote_id.is_some());
+        if shown && !lives_there {
+            return Self::ELSEWHERE;
+        }
+        if row.status == Status::Waiting && run.held.is_some() && !last.is_some_and(|a| a.asked) {
+            return Self::HELD;
+        }
+        Self::STATUSES.iter().find(|(s, _)| *s == row.status).map_or('?', |(_, c)| *c)
     }
 
-    fn read(letter: char) -> Status {
-        Self::LETTERS.iter().find(|(_, c)| *c == letter).map_or(Status::Unknown, |(s, _)| *s)
+    /// Where it stands, and whether it is held; `None`: it is no work of its run.
+    fn read(letter: char) -> Option<(Status, bool)> {
+        match letter {
+            Self::ELSEWHERE => None,
+            Self::HELD => Some((Status::Waiting, true)),
+            _ => {
+                let known = Self::STATUSES.iter().find(|(_, c)| *c == letter);
+                Some((known.map_or(Status::Unknown, |(s, _)| *s), false))
+            }
+        }
+    }
+
+    fn text(run: &Run) -> String {
+        run.jobs.iter().map(|row| Self::of(row, run)).collect()
     }
 }
 
@@ -60,8 +86,8 @@ pub struct Summary {
     pub last_at: Timestamp,
     /// Somebody must carry it on: there is something to send or to look up.
     pub needs_conductor: bool,
-    /// One letter a job, in batch order.
-    pub statuses: String,
+    /// The jobs as later plans see them, in batch order.
+    pub letters: String,
     /// Jobs that a retry changed are other work now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub changed: BTreeMap<u32, String>,
@@ -93,7 +119,7 @@ impl Summary {
             held: run.held.as_ref().map(ToString::to_string),
             last_at: run.last_record_at,
             needs_conductor: run.needs_conductor(),
-            statuses: run.jobs.iter().map(|j| StatusLetter::of(j.status)).collect(),
+            letters: Letter::text(run),
             changed,
         }
     }
@@ -129,7 +155,7 @@ impl Summary {
     pub(crate) fn update(&mut self, run: &Run) {
         self.ended = run.is_ended();
         self.counts = run.counts.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (*s, *n)).collect();
-        self.statuses = run.jobs.iter().map(|j| StatusLetter::of(j.status)).collect();
+        self.letters = Letter::text(run);
         self.last_at = run.last_record_at;
     }
 
@@ -141,15 +167,15 @@ impl Summary {
     /// Adds the run's jobs to the earlier work.
     pub fn add_to(&self, dir: &RunDir, history: &mut History) {
         for (ix, (identity, letter)) in
-            (0..).zip(identities(dir).into_iter().zip(self.statuses.chars()))
+            (0..).zip(identities(dir).into_iter().zip(self.letters.chars()))
         {
             let identity = match self.changed.get(&ix) {
                 Some(text) => text.parse().ok(),
                 None => identity,
             };
-            if let Some(identity) = identity {
-                let status = StatusLetter::read(letter);
-                history.add(identity, Earlier { run: self.run.clone(), job: JobIx(ix), status });
+            if let (Some(identity), Some((status, held))) = (identity, Letter::read(letter)) {
+                let run = self.run.clone();
+                history.add(identity, Earlier { run, job: JobIx(ix), status, held });
             }
         }
     }

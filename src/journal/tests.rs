@@ -385,7 +385,7 @@ fn a_summary_is_good_until_the_journal_grows() {
     write_life(&dir, 3);
     let later = Summary::read(&dir).unwrap();
     assert!(later.ended);
-    assert_eq!(later.statuses, "sss");
+    assert_eq!(later.letters, "sss");
     // What the journal says counts, not what lies beside it.
     fs::write(dir.summary(), "{}").unwrap();
     assert_eq!(Summary::read(&dir).unwrap(), later);

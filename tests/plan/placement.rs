@@ -264,7 +264,7 @@ fn history(text: &str, status: &[Status]) -> PlanContext {
     for (run, status) in status.iter().enumerate() {
         for (ix, job) in plan(text).jobs.iter().enumerate() {
             let run = RunId::new(&format!("r{run}")).unwrap();
-            let earlier = Earlier { run, job: JobIx(ix as u32), status: *status };
+            let earlier = Earlier { run, job: JobIx(ix as u32), status: *status, held: false };
             history.add(Identity::of(&job.spec, None), earlier);
         }
     }

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 
 use super::{Run, RunJob};
 use crate::domain::{
@@ -64,9 +63,6 @@ pub struct Ready {
     pub hold: Option<String>,
 }
 
-/// A job that has run this long is taken to be well, for `max_failures`.
-const PROVEN_SECS: i64 = 60;
-
 enum Dependencies {
     Met,
     /// Handed to the cluster.
@@ -103,7 +99,7 @@ fn keeps_run_limit(run: &Run, sites: &Sites) -> bool {
 
 /// What to send now, and what the rules say of the rest. With `only_asked` just
 /// what a person asked for by a retry is sent, as in a held run.
-pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Ready {
+pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
     let mut answer = Ready::default();
     let revivable = run.has_dependencies && run.count(Status::NotSubmitted) > 0;
     if run.count(Status::Waiting) == 0 && !revivable {
@@ -122,19 +118,12 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
     }
     let sends_all = !only_asked && run.held.is_none() && answer.hold.is_none();
 
-    // With `max_failures` only as many unproven jobs are under way as may still
-    // fail, plus one for each that went well: a batch that fails does so early,
-    // and one that runs well is soon at full width.
-    let mut wave = budget.map(|left| {
-        let proven = |j: &&RunJob| {
-            j.attempt().and_then(|a| a.started_at).is_some_and(|t| {
-                j.status == Status::Running && now.duration_since(t).as_secs() >= PROVEN_SECS
-            })
-        };
-        let live = run.live();
-        let well = run.jobs.iter().filter(proven).count();
-        (left + run.count(Status::Succeeded)).saturating_sub(live.saturating_sub(well))
-    });
+    // What stands in a cluster's queue starts whatever fails before it. So with
+    // `max_failures` only as many stand there as may still fail, plus one for each
+    // that went well; those that run do not count, or the batch would never be at
+    // full width.
+    let mut wave =
+        budget.map(|left| (left + run.count(Status::Succeeded)).saturating_sub(run.queued()));
     let handed_limit = run.head.max_concurrent.filter(|_| keeps_run_limit(run, sites));
     let mut width = match (run.head.max_concurrent, handed_limit) {
         (Some(max), None) => Some((max as usize).saturating_sub(run.live())),
@@ -144,10 +133,14 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
     // Without rules that judge every row it is enough to go on until nothing more
     // can be sent.
     let judges_all = stop || run.has_dependencies;
+    // A person who asks for a row knows what was refused or has failed before it.
+    let asks = |j: &RunJob| j.status == Status::Waiting && j.attempt().is_some_and(|a| a.asked);
+    let any_asked = wave == Some(0) && run.jobs.iter().any(asks);
 
     for (ix, job) in (0..).map(JobIx).zip(&run.jobs) {
-        let full = wave == Some(0) || width == Some(0) || places.full();
-        if full && !judges_all {
+        let full = width == Some(0) || places.full();
+        let spent = wave == Some(0);
+        if (full || (spent && !any_asked)) && !judges_all {
             break;
         }
         match job.status {
@@ -160,8 +153,7 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
             Status::Waiting if job.action.sends() => {}
             _ => continue,
         }
-        // A person who asks for a row knows what was refused before it.
-        let asked = job.attempt().is_some_and(|a| a.asked);
+        let asked = asks(job);
         if stop && !asked {
             answer.never.push((
                 ix,
@@ -179,12 +171,12 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
                 continue;
             }
         };
-        if !(sends_all || asked) || full {
+        if !(asked || (sends_all && !spent)) || full {
             continue;
         }
         let Some(cluster) = places.take(job) else { continue };
         for left in [&mut wave, &mut width].into_iter().flatten() {
-            *left -= 1;
+            *left = left.saturating_sub(1);
         }
         answer.send.push(Sendable {
             job: ix,
@@ -254,6 +246,11 @@ fn is_met(parent: &RunJob, condition: DependencyCondition) -> bool {
 }
 
 impl Run {
+    /// Jobs that were sent and have not started, as far as is known.
+    fn queued(&self) -> usize {
+        [Status::Submitting, Status::Unknown, Status::Pending].map(|s| self.count(s)).iter().sum()
+    }
+
     /// Jobs under way.
     fn live(&self) -> usize {
         self.counts.iter().filter(|(s, _)| s.is_live()).map(|(_, n)| *n).sum()
@@ -427,6 +424,9 @@ impl Run {
         match self.head.max_concurrent {
             Some(max) if self.live() >= max as usize => {
                 Some(format!("at most {max} of the batch at once").into())
+            }
+            _ if self.head.max_failures.is_some() && self.queued() > 0 => {
+                Some("`max_failures`: sent when those before it have started".into())
             }
             _ => Some("to be sent".into()),
         }

@@ -1,6 +1,6 @@
 //! Commands: what a person asks of a run, here or through its inbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Reply, conduct::Conducting, state_report};
 use crate::{
     domain::{
-        ids::{JobIx, RunId},
+        ids::{ClusterId, JobIx, RunId},
         run::{Record, Run},
         status::{Cause, Status},
     },
@@ -178,6 +178,13 @@ impl Conducting<'_> {
             .into_iter()
             .filter(|ix| run.job(*ix).is_some_and(|j| !j.status.is_ended()))
             .collect();
+        let (open, out_of_reach): (Vec<JobIx>, Vec<JobIx>) =
+            open.into_iter().partition(|ix| self.can_cancel(*ix));
+        let missing = self.missing(&out_of_reach);
+        if let (true, Some(words)) = (open.is_empty(), &missing) {
+            return Err(Report::new(Kind::Unreachable, words.clone())
+                .hint("add the cluster to the configuration, or enable it again"));
+        }
         let unsent = open
             .iter()
             .filter(|ix| run.job(**ix).is_some_and(|j| j.status == Status::Waiting))
@@ -193,8 +200,33 @@ impl Conducting<'_> {
         } else {
             vec![Record::CancelAsked { jobs: open.clone() }]
         };
-        let notes = followed_elsewhere(run, &open);
+        let mut notes = followed_elsewhere(run, &open);
+        notes.extend(missing);
         Ok(Decision { records, done: Done { message, jobs: open, notes } })
+    }
+
+    /// Its cluster is there to be asked, or need not be.
+    fn can_cancel(&self, ix: JobIx) -> bool {
+        let Some(row) = self.s.run.job(ix) else { return false };
+        row.status == Status::Waiting
+            || row.attempt().is_some_and(|a| a.follows.is_some())
+            || row.cluster.as_ref().is_none_or(|id| self.sites.contains_key(id))
+    }
+
+    /// Says of jobs whose cluster is not configured any more that they go on.
+    fn missing(&self, jobs: &[JobIx]) -> Option<String> {
+        let rows = jobs.iter().filter_map(|ix| self.s.run.job(*ix));
+        let names: BTreeSet<&str> =
+            rows.filter_map(|row| row.cluster.as_ref()).map(ClusterId::as_str).collect();
+        let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        let (go, is) = (
+            if jobs.len() == 1 { "goes" } else { "go" },
+            if names.len() == 1 { "is" } else { "are" },
+        );
+        (!jobs.is_empty()).then(|| {
+            let names = names.join(", ");
+            format!("{} {go} on: {names} {is} not configured here", jobs_text(jobs.len()))
+        })
     }
 
     fn decide_send(&self) -> Decision {
@@ -281,16 +313,22 @@ pub(super) fn jobs_text(n: usize) -> String {
 /// A report as it travels through the journal.
 #[derive(Deserialize)]
 struct Told {
+    #[serde(default = "usage")]
+    kind: Kind,
     message: String,
     #[serde(default)]
     hints: Vec<String>,
+}
+
+fn usage() -> Kind {
+    Kind::Usage
 }
 
 fn write_outcome(outcome: &Result<Done, Report>) -> serde_json::Value {
     match outcome {
         Ok(done) => serde_json::json!({ "ok": done }),
         Err(report) => serde_json::json!({
-            "error": { "message": report.message, "hints": report.hints }
+            "error": { "kind": report.kind, "message": report.message, "hints": report.hints }
         }),
     }
 }
@@ -303,7 +341,7 @@ pub(super) fn read_outcome(value: &serde_json::Value) -> Result<Done, Report> {
     let told: Option<Told> =
         value.get("error").and_then(|error| serde_json::from_value(error.clone()).ok());
     let mut report = Report::new(
-        Kind::Usage,
+        told.as_ref().map_or(Kind::Usage, |t| t.kind),
         told.as_ref().map_or("the conductor refused it", |t| t.message.as_str()),
     );
     report.hints = told.map(|t| t.hints).unwrap_or_default();

@@ -107,7 +107,7 @@ fn differs(known: Option<&Arc<str>>, told: Option<&String>) -> bool {
     told.is_some_and(|told| known.is_none_or(|known| **known != **told))
 }
 
-fn is_news(row: &RunJob, last: &Attempt, facts: &JobFacts) -> bool {
+pub(super) fn is_news(row: &RunJob, last: &Attempt, facts: &JobFacts) -> bool {
     let restarts = row.attempts.iter().filter(|a| a.sent_as == last.sent_as).count();
     last.status != facts.status
         || last.cause != facts.cause

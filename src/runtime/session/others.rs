@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::conduct::{Answer, Conducting, What};
+use super::{
+    conduct::{Answer, Conducting, What},
+    observe::is_news,
+};
 use crate::{
     domain::{
         ids::{ClusterId, JobIx, JobKey},
@@ -14,7 +17,7 @@ use crate::{
         run::{Accepted, Followed, JobFacts, Record, Run},
         status::{Cause, Status},
     },
-    journal::{Replay, RunDir},
+    journal::{Replay, RunDir, living_owner},
 };
 
 /// How often the journal of another run is read while its job is not sent yet.
@@ -48,15 +51,16 @@ impl Conducting<'_> {
         let at = self.s.now();
         self.tasks.spawn(async move {
             let read = tokio::task::spawn_blocking(move || {
-                let mut known: std::collections::HashMap<_, Option<Run>> =
+                let mut known: std::collections::HashMap<_, Option<(Run, bool)>> =
                     std::collections::HashMap::new();
                 rows.into_iter()
                     .map(|(ix, other, job)| {
                         let replay = known.entry(other.clone()).or_insert_with(|| {
                             let dir = RunDir::new(state.run(&other));
-                            Replay::read(&dir).ok().map(|r| r.run)
+                            let run = Replay::read(&dir).ok()?.run;
+                            Some((run, living_owner(&dir).is_some()))
                         });
-                        match replay.as_ref().and_then(|run| followed(run, job)) {
+                        match replay.as_ref().and_then(|(run, led)| followed(run, job, *led)) {
                             Some(followed) => {
                                 Record::Follows { job: ix, followed: Box::new(followed) }
                             }
@@ -74,7 +78,30 @@ impl Conducting<'_> {
         });
     }
 
-    pub(super) fn plan_follow(&mut self) {
+    /// Takes over what has changed in those journals.
+    pub(super) fn take_followed(&mut self, records: Vec<Record>) {
+        self.following = false;
+        for record in records {
+            if !self.shows(&record) {
+                self.record(record);
+            }
+        }
+        self.plan_follow();
+    }
+
+    fn shows(&self, record: &Record) -> bool {
+        let Record::Follows { job, followed } = record else { return false };
+        let Some((row, last)) = self.s.run.job(*job).and_then(|row| Some((row, row.attempt()?)))
+        else {
+            return false;
+        };
+        let remote_id = followed.accepted.as_ref().map(|a| a.remote_id.as_str());
+        last.follows.as_deref() == Some(&followed.key)
+            && last.remote_id.as_deref() == remote_id
+            && !is_news(row, last, &followed.facts)
+    }
+
+    fn plan_follow(&mut self) {
         let open = self.s.run.jobs.iter().any(|j| {
             !j.action.sends()
                 && !j.status.is_ended()
@@ -90,8 +117,8 @@ impl Conducting<'_> {
     }
 }
 
-/// A job of another run, as it is there.
-fn followed(run: &Run, ix: JobIx) -> Option<Followed> {
+/// A job of another run, as it is there. `led`: somebody conducts that run.
+fn followed(run: &Run, ix: JobIx, led: bool) -> Option<Followed> {
     let row = run.job(ix)?;
     let cluster = row.cluster.clone()?;
     let last = row.attempt();
@@ -100,13 +127,26 @@ fn followed(run: &Run, ix: JobIx) -> Option<Followed> {
         other => other,
     });
     facts.cause = row.cause;
+    facts.blocked = row.blocked;
     facts.reason = match row.status {
-        Status::Waiting | Status::Submitting | Status::Unknown => {
+        Status::Waiting => {
+            let asked = row.attempt().is_some_and(|a| a.asked);
+            let why = match &run.held {
+                Some(why) if !asked => Some(format!("held in run {}: {why}", run.id)),
+                _ if !led => Some(format!("never sent in run {}, which nobody carries on", run.id)),
+                _ => None,
+            };
+            facts.blocked = why.is_some();
+            Some(match why {
+                Some(why) => format!("{why}; `jobdeck send {}` goes on", run.id),
+                None => format!("waiting in run {}", run.id),
+            })
+        }
+        Status::Submitting | Status::Unknown => {
             Some(format!("{} in run {}", row.status.label(), run.id))
         }
-        _ => row.reason.as_ref().map(ToString::to_string),
+        _ => run.reason(ix).as_ref().map(ToString::to_string),
     };
-    facts.blocked = row.blocked;
     let number = last.map_or(1, |a| a.number);
     let mut accepted = None;
     let mut submitted_at = None;

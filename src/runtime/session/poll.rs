@@ -58,13 +58,7 @@ impl Conducting<'_> {
             What::LookedUp(asked, result) => self.looked_up(&id, took, &asked, result),
             What::Polled(asked, result) => self.polled(&id, took, &asked, result),
             What::Acted(rows, result) => self.acted(&id, took, &rows, result),
-            What::Followed(records) => {
-                self.following = false;
-                for record in records {
-                    self.record(record);
-                }
-                self.plan_follow();
-            }
+            What::Followed(records) => self.take_followed(records),
         }
     }
 

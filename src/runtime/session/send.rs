@@ -81,16 +81,14 @@ impl Conducting<'_> {
         if self.s.run.count(Status::Waiting) > 0 {
             self.learn(now);
         }
-        // `max_failures` proves jobs by time as well.
-        let by_time = self.s.run.head.max_failures.is_some();
-        if !(self.dirty || by_time || self.reopened(now)) || self.no_intent_before.is_some() {
+        if !(self.dirty || self.reopened(now)) || self.no_intent_before.is_some() {
             return;
         }
         // What is given up may give up others in turn.
         loop {
             self.dirty = false;
             let sites = self.sites_now(now);
-            let answer = ready(&self.s.run, &sites, self.s.now(), !self.s.active);
+            let answer = ready(&self.s.run, &sites, !self.s.active);
             if let Some(reason) = answer.hold
                 && self.s.active
                 && let Err(error) = self.commit(vec![Record::Held { reason }])

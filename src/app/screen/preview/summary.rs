@@ -80,10 +80,10 @@ impl Summary {
     }
 }
 
-/// Who must stay awake, in words.
+/// Who must stay awake, in words; and how the jobs are sent, where that is not at once.
 pub fn awake(plan: &Plan, health: &[ClusterHealth]) -> Vec<String> {
     let kind = |id: &crate::domain::ids::ClusterId| -> Option<ClusterKind> {
         health.iter().find(|h| h.id == *id).map(|h| h.kind)
     };
-    awake::who(plan, kind)
+    awake::who(plan, kind).into_iter().chain(awake::waves(plan)).collect()
 }

@@ -205,3 +205,41 @@ async fn a_conductor_elsewhere_that_does_not_answer_is_told() {
     end(&mut second).await;
     assert!(fake.lock().cancels.is_empty());
 }
+
+/// What a row that follows another run's job says of it.
+async fn until_told(handle: &mut RunHandle, words: &str) {
+    let told = async {
+        while !handle.run.reason(JobIx(0)).is_some_and(|why| why.contains(words)) {
+            handle.next().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_hours(1), told).await.expect("it never says so");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attached_row_tells_when_the_other_run_is_held() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    let first = approve("one", jobs(2, "a", "run"), |head| head.max_concurrent = Some(1));
+    let leaves_nobody = Options { background: false, ..Options::conduct(Until::Told) };
+    let mut owner = engine.start(first, leaves_nobody).await.unwrap();
+    until_running(&mut owner, 1).await;
+    let mut list = jobs(1, "a", "run");
+    list[0].action = JobAction::Attach { run: owner.id.clone(), job: JobIx(1) };
+    let second = approve("two", list, |_| {});
+    let mut shown = engine.start(second, Options::conduct(Until::Told)).await.unwrap();
+    until_told(&mut shown, "waiting in run one").await;
+    assert!(!shown.run.jobs[0].blocked);
+
+    owner.commands.send(Command::Detach { background: false });
+    end(&mut owner).await;
+    until_told(&mut shown, "`jobdeck send one` goes on").await;
+    assert!(shown.run.jobs[0].blocked);
+    // What stays the same is recorded once, however often it is looked at.
+    let lines =
+        || std::fs::read_to_string(engine.dir(&shown.id).journal()).unwrap().lines().count();
+    let before = lines();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(lines(), before);
+}
