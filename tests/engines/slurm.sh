@@ -7,6 +7,7 @@
 #   slurm.sh run COMMAND…        run a command against it
 #   slurm.sh down                end it and remove its folder
 #   slurm.sh stop|start DAEMON   end or start one daemon (list: `slurm.sh daemons`)
+#   slurm.sh kill DAEMON         end one daemon at once (SIGKILL); `start` brings it back
 #   slurm.sh freeze|thaw DAEMON  stop it answering without ending it (SIGSTOP, SIGCONT)
 #   slurm.sh set KEY=VALUE…      change slurm.conf and restart the controller and the nodes
 #   slurm.sh daemons             the daemons with their pids
@@ -158,6 +159,7 @@ main() {
     down) use_dir "$(hand_dir)"; end_cluster; say "down" ;;
     stop) require_cluster; each stop_daemon "$@" ;;
     start) require_cluster; read_facts; each start_daemon "$@" ;;
+    kill) require_cluster; each signal_daemon KILL "$@" ;;
     freeze) require_cluster; each signal_daemon STOP "$@" ;;
     thaw) require_cluster; each signal_daemon CONT "$@" ;;
     set) require_cluster; read_facts; set_config "$@" ;;

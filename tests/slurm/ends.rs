@@ -1,6 +1,6 @@
 //! Every way in which a job of Slurm waits or ends.
 
-use crate::lab::{Lab, has_accounting};
+use crate::lab::{Lab, has_accounting, has_cgroup_memory};
 
 #[test]
 #[ignore = "needs the cluster of tests/engines/slurm.sh"]
@@ -25,11 +25,42 @@ jobs:
 #[ignore = "needs the cluster of tests/engines/slurm.sh"]
 fn a_job_that_runs_too_long_is_told_so() {
     let lab = Lab::new("");
-    lab.submit("r", "jobs: [{name: long, command: sleep 600, time_limit: 1m}]\n", true).expect(1);
-    assert_eq!(
-        (lab.column("r", "status"), lab.column("r", "cause")),
-        (vec!["failed".into()], vec!["timeout".into()])
-    );
+    // The second cannot begin in time to end before its deadline.
+    let batch = "\
+jobs:
+- {name: long, command: sleep 600, time_limit: 1m}
+- name: late
+  command: 'true'
+  time_limit: 1m
+  options: {slurm: {extra: [--begin=now+40seconds, --deadline=now+75seconds]}}
+";
+    lab.submit("r", batch, true).expect(1);
+    assert_eq!(lab.column("r", "status"), ["failed", "failed"]);
+    assert_eq!(lab.column("r", "cause"), ["timeout", "timeout"]);
+    let reasons = lab.column("r", "reason");
+    assert!(reasons[0].contains("time limit") && reasons[1].contains("deadline"), "{reasons:?}");
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/engines/slurm.sh"]
+fn a_job_over_its_memory_is_told_so_and_may_have_more() {
+    let lab = Lab::new("");
+    let batch = "\
+jobs:
+- name: big
+  memory: 64MiB
+  command: data=$(head -c 300000000 /dev/zero | tr '\\0' x); sleep 5; test -n \"$data\"
+";
+    lab.submit("r", batch, true).expect(1);
+    assert_eq!(lab.column("r", "status"), ["failed"]);
+    if has_cgroup_memory() {
+        assert_eq!(lab.column("r", "cause"), ["oom"]);
+    } else {
+        println!("NOT RUN: OUT_OF_MEMORY; it exists only with `slurm.sh up --cgroup-memory`");
+    }
+    lab.world.run("retry r --failed --yes --set memory=2GiB").expect(0);
+    lab.world.run("wait r").expect(0);
+    assert_eq!(lab.column("r", "attempt"), ["2"]);
 }
 
 #[test]

@@ -48,6 +48,11 @@ pub fn has_accounting() -> bool {
     told("ENGINE_TEST_SLURM_ACCOUNTING") == "1"
 }
 
+/// Jobs are held to their memory by cgroup, so that OUT_OF_MEMORY exists.
+pub fn has_cgroup_memory() -> bool {
+    told("ENGINE_TEST_SLURM_CGROUP_MEMORY") == "1"
+}
+
 impl Lab {
     /// Slurm's commands on this machine. `more`: fields of the cluster's entry.
     pub fn new(more: &str) -> Self {
@@ -129,6 +134,16 @@ impl Lab {
         self.world.run_args(&args)
     }
 
+    /// Takes back what is left of a run; where nothing disturbs it, within moments.
+    #[track_caller]
+    pub fn end(&self, run: &str) {
+        self.world.run(&format!("cancel {run} --yes")).expect(0);
+        self.world.until(run, "all ended", |s| {
+            let count = |word: &str| s["counts"][word].as_u64().unwrap_or(0);
+            ["waiting", "pending", "running", "unknown"].iter().all(|word| count(word) == 0)
+        });
+    }
+
     pub fn status(&self, run: &str) -> Value {
         self.world.json(&format!("status {run} --json"), 0)
     }
@@ -164,8 +179,23 @@ fn which(command: &str) -> PathBuf {
 /// Disturbs the cluster, for a while: `stop slurmctld` until what is returned is
 /// dropped, which does `start slurmctld`.
 pub fn disturb(line: &str, undo: &'static str) -> Undo {
+    // First, so that what went only half is put right as well.
+    let undo = Undo(undo);
     control(line);
-    Undo(undo)
+    undo
+}
+
+/// The command that disturbs it, for scripts that wrap Slurm's own.
+pub fn controller() -> String {
+    let dir = told("ENGINE_TEST_SLURM_DIR");
+    format!("ENGINE_TEST_SLURM_DIR='{dir}' bash '{}'", told("ENGINE_TEST_SLURM_CONTROL"))
+}
+
+/// Runs one of Slurm's commands as anybody else may; its output.
+#[track_caller]
+pub fn slurm(args: &[&str]) -> String {
+    let mut command = Command::new(which(args[0]));
+    answer_of(command.args(&args[1..])).expect(0).stdout
 }
 
 /// Puts right what was disturbed, also when the test fails.

@@ -4,9 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
 
 mod arrays;
+mod disturbed;
 mod ends;
 mod faults;
 mod lab;
+mod login;
+mod queue;
 mod remote;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../pty/term.rs"]
+mod term;
+
+use support::wait;

@@ -1,7 +1,7 @@
 //! What the adapter does: one call of Slurm's commands for each wish.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt::Write as _,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
+    code,
     ids::{self, SlurmId},
     names,
-    queue::{self, Seen},
+    queue::{self, Seen, Separator},
     refusals::{self, Refusal},
     render::Place,
     script::ASIDE,
@@ -42,6 +43,8 @@ const QUERY: Duration = Duration::from_secs(20);
 const ACCOUNTING: Duration = Duration::from_secs(40);
 /// Over this the answer counts as lost.
 const SUBMIT: Duration = Duration::from_mins(1);
+/// Folders of many jobs on a slow disk.
+const CLEANING: Duration = Duration::from_mins(10);
 /// Ids in one call.
 const IDS: usize = 200;
 /// Exit code of our own part of a program: the folder cannot be made.
@@ -195,6 +198,14 @@ impl Slurm {
             let _ = write!(program, "(umask 077; cat >{}) {}", quote(path), here(&text));
             let _ = writeln!(program, "[ $? = 0 ] || exit {NO_FOLDER}");
         }
+        let user = code::user(self.origin.known().unwrap_or_default(), first.key.run.as_str());
+        let mut claimed = HashSet::new();
+        for bundle in request.jobs.iter().flat_map(|job| &job.code) {
+            if claimed.insert(&bundle.hash) {
+                let claim = code::claim(&self.place(&site).folder(), bundle, &user);
+                let _ = writeln!(program, "{claim} || exit {NO_FOLDER}");
+            }
+        }
         let script = stdin.as_deref().unwrap_or_default();
         let _ = write!(program, "{} {}", words(argv), here(script));
         let ran = self.transport.ask(&program, SUBMIT).await.map_err(|failed| match failed {
@@ -248,8 +259,19 @@ impl Slurm {
     }
 
     async fn in_queue(&self) -> Result<Vec<Seen>, ClusterError> {
-        let answer = self.query(&words(&queue::squeue()), QUERY).await?;
-        Ok(queue::read_squeue(&answer, self.origin()?))
+        let separator = Separator::draw();
+        let answer = self.query(&words(&queue::squeue(&separator)), QUERY).await?;
+        Ok(queue::read_squeue(&answer, &separator, self.origin()?))
+    }
+
+    /// Jobs that the accounting tells of; `call` makes the arguments.
+    async fn in_accounting(
+        &self,
+        call: impl FnOnce(&Separator) -> Vec<String>,
+    ) -> Result<Vec<Seen>, ClusterError> {
+        let separator = Separator::draw();
+        let answer = self.query(&words(&call(&separator)), ACCOUNTING).await?;
+        Ok(queue::read_sacct(&answer, &separator, self.origin()?))
     }
 
     /// Letters of the state folder, in the names of all jobs sent from it.
@@ -276,11 +298,8 @@ impl Slurm {
             let age = since.map_or(SLACK_SECS, |at| {
                 Timestamp::now().duration_since(at).as_secs().max(0) + SLACK_SECS
             });
-            let call = words(&queue::sacct_window(age as u64));
-            seen.extend(ours(queue::read_sacct(
-                &self.query(&call, ACCOUNTING).await?,
-                self.origin()?,
-            )));
+            let call = |separator: &Separator| queue::sacct_window(age as u64, separator);
+            seen.extend(ours(self.in_accounting(call).await?));
         }
         let (found, doubles) = queue::one_each(seen);
         if !doubles.is_empty() {
@@ -366,11 +385,10 @@ impl Slurm {
         if site.accounting && !gone.is_empty() {
             let ids = gone.iter().filter_map(|job| ids::parse(job.remote_id.as_deref()?)).flatten();
             // Arrays are asked about as wholes: their tasks are one answer.
-            let arrays: std::collections::BTreeSet<u64> = ids.map(|id| id.job).collect();
+            let arrays: BTreeSet<u64> = ids.map(|id| id.job).collect();
             let arrays: Vec<String> = arrays.iter().map(u64::to_string).collect();
             for chunk in arrays.chunks(IDS) {
-                let text = self.query(&words(&queue::sacct(chunk)), ACCOUNTING).await?;
-                for seen in queue::read_sacct(&text, self.origin()?) {
+                for seen in self.in_accounting(|mark| queue::sacct(chunk, mark)).await? {
                     // What it calls running has left the queue: it lags behind.
                     let ended = seen.facts.as_ref().is_some_and(|f| f.status.is_ended());
                     if ended {
@@ -397,6 +415,40 @@ impl Slurm {
             answer.push(Observed { key: job.key.clone(), facts });
         }
         Ok(answer)
+    }
+
+    /// Removes the folders of jobs, their run's when nothing else is in it, and
+    /// code that no run needs any more.
+    pub async fn clean(&self, jobs: &[Watched]) -> Result<(), ClusterError> {
+        let site = self.site().await?;
+        let place = self.place(&site);
+        let mut runs: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for job in jobs {
+            let run = job.key.run.as_str();
+            let folder = job.log_path.as_deref().and_then(|path| own_folder(&place, run, path));
+            runs.entry(run).or_default().extend(folder);
+        }
+        for (run, folders) in runs {
+            let user = code::user(self.origin()?, run);
+            let mut program = String::new();
+            for some in folders.iter().collect::<Vec<_>>().chunks(IDS) {
+                let some: Vec<_> = some.iter().map(|folder| quote(folder)).collect();
+                let _ = writeln!(program, "rm -rf -- {} || exit", some.join(" "));
+            }
+            let folder = place.run_folder(run);
+            let (folder, aside) = (quote(&folder), ASIDE);
+            let _ = write!(
+                program,
+                "if [ \"$(ls -A -- {folder} 2>/dev/null)\" = {aside} ]; then\n\
+                 rm -rf -- {folder}/{aside} && rmdir -- {folder} || exit\nfi\n{}",
+                code::release(&place.folder(), &user)
+            );
+            let ran = self.transport.run(&program, CLEANING).await?;
+            if ran.code != 0 {
+                return Err(self.failed(&ran));
+            }
+        }
+        Ok(())
     }
 
     pub async fn act(
@@ -452,6 +504,18 @@ fn log_path(folder: &str, name: &str, key: &JobKey) -> String {
     format!("{folder}/{}/{}/stdout", names::folder(name, key.job), key.attempt)
 }
 
+/// The folder of a job, by where its log is; `None`: that is not a place where this
+/// cluster's entry puts logs, so nothing there is ours to remove.
+fn own_folder(place: &Place<'_>, run: &str, log_path: &str) -> Option<String> {
+    let folder = place.run_folder(run);
+    let rest = log_path.strip_prefix(&folder)?.strip_prefix('/')?;
+    let mut parts = rest.split('/');
+    let (job, attempt) = (parts.next()?, parts.next()?);
+    let is_name = !matches!(job, "" | "." | "..") && job != ASIDE;
+    let is_log = attempt.parse::<u32>().is_ok() && parts.eq(["stdout"]);
+    (folder.starts_with('/') && is_name && is_log).then(|| format!("{folder}/{job}"))
+}
+
 /// Where a job leaves its exit code.
 pub fn mark_path(log_path: &str) -> String {
     format!("{}/exit", log_path.strip_suffix("/stdout").unwrap_or(log_path))
@@ -475,4 +539,39 @@ fn secret_file(job: &KeyedJob) -> Result<String, String> {
         let _ = writeln!(text, "export {name}={}", single_quoted(value.expose_secret()));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_place_of_logs_is_ours_to_remove() {
+        let settings = SlurmSettings::default();
+        let site = Site { home: Some("/home/alice".to_owned()), ..Site::default() };
+        let id = ClusterId::new("lab");
+        let place = Place { id: &id, settings: &settings, site: &site, origin: "o" };
+        let folder = |path: &str| own_folder(&place, "r", path);
+        assert_eq!(
+            folder("/home/alice/jobdeck/r/a b/2/stdout").as_deref(),
+            Some("/home/alice/jobdeck/r/a b")
+        );
+        for other in [
+            "/home/alice/jobdeck/r/../2/stdout",
+            "/home/alice/jobdeck/r//2/stdout",
+            "/home/alice/jobdeck/r/slurm/2/stdout",
+            "/home/alice/jobdeck/r/a/b/2/stdout",
+            "/home/alice/jobdeck/r/a/x/stdout",
+            "/home/alice/jobdeck/r/a/2/stdout/x",
+            "/home/alice/jobdeck/rr/a/2/stdout",
+            "/home/alice/jobdeck/r",
+            "/",
+            "",
+        ] {
+            assert_eq!(folder(other), None, "{other}");
+        }
+        // Nothing was learned of the site.
+        let place = Place { site: &Site::default(), ..place };
+        assert_eq!(own_folder(&place, "r", "<home>/jobdeck/r/a/1/stdout"), None);
+    }
 }

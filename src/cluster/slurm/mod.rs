@@ -125,10 +125,8 @@ impl Cluster for SlurmCluster {
         logs::follow(Arc::clone(&self.inner), job.clone(), source.stream, from, follow)
     }
 
-    /// Not yet: said, so that a run's record is not removed as if its files were.
-    async fn clean(&self, _jobs: &[Watched]) -> Result<(), ClusterError> {
-        let cluster = self.inner.id.clone();
-        Err(ClusterError::Unsupported { cluster, what: "removing the files of jobs" })
+    async fn clean(&self, jobs: &[Watched]) -> Result<(), ClusterError> {
+        self.inner.clean(jobs).await
     }
 
     fn login(&self) -> Option<std::process::Command> {

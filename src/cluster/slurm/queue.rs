@@ -1,5 +1,7 @@
-//! Reading `squeue` and `sacct`; pure. Both are asked for text with our own
-//! separator: their JSON differs between versions and is a hundred times larger.
+//! Reading `squeue` and `sacct`; pure. Both are asked for text: their JSON differs
+//! between versions and is a hundred times larger. Names of jobs may hold anything,
+//! lines that look like answers too, so fields end with a word drawn for each call
+//! ([`Separator`]) and not with the end of a line.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -15,11 +17,33 @@ use crate::domain::{
     status::{Cause, Status},
 };
 
-/// Between two fields. Names come last, since others' may hold anything.
-const SEPARATOR: char = '|';
+/// After each field of an answer: a word that no name, reason or comment can hold,
+/// since it is drawn when the call is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Separator(String);
+
+impl Separator {
+    /// Another one for each call.
+    pub fn draw() -> Self {
+        Self::of(fastrand::u64(..))
+    }
+
+    /// Starts with no digit and has no comma: `squeue` would read a width, or the
+    /// next field.
+    fn of(number: u64) -> Self {
+        Self(format!("|{number:016x}|"))
+    }
+
+    /// Groups of `N` fields. What is left over at the end was torn.
+    fn records<'a, const N: usize>(&self, answer: &'a str) -> Vec<[&'a str; N]> {
+        let fields: Vec<&str> = answer.split(&self.0).collect();
+        let (records, _) = fields.as_chunks::<N>();
+        records.to_vec()
+    }
+}
 
 /// The fields asked of `squeue`, in their order.
-const FIELDS: [&str; 11] = [
+const QUEUE: [&str; 12] = [
     "JobArrayID",
     "JobID",
     "State",
@@ -31,35 +55,42 @@ const FIELDS: [&str; 11] = [
     "NodeList",
     "Reason",
     "Comment",
+    "Name",
 ];
+
+/// The fields asked of `sacct`, in their order.
+const ACCOUNTING: [&str; 9] =
+    ["JobID", "State", "ExitCode", "Submit", "Start", "End", "NodeList", "Reason", "JobName"];
 
 /// The one call of a poll: all jobs of the user, ended ones too while the
 /// controller remembers them.
-pub fn squeue() -> Vec<String> {
+pub fn squeue(separator: &Separator) -> Vec<String> {
     // A suffix instead of a width: fields are never cut off.
-    let fields: Vec<String> =
-        FIELDS.into_iter().chain(["Name"]).map(|field| format!("{field}:{SEPARATOR}")).collect();
-    let format = fields.join(",");
-    ["squeue", "--noheader", "--states=all", "--me", "-O", &format].map(str::to_owned).to_vec()
+    let fields = QUEUE.map(|field| format!("{field}:{}", separator.0));
+    ["squeue", "--noheader", "--states=all", "--me", "-O", &fields.join(",")]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// About jobs that have left the queue, by their ids.
-pub fn sacct(ids: &[String]) -> Vec<String> {
-    let mut call = sacct_since_seconds(None);
+pub fn sacct(ids: &[String], separator: &Separator) -> Vec<String> {
+    let mut call = sacct_since("1970-01-01", separator);
     call.extend(["-j".to_owned(), ids.join(",")]);
     call
 }
 
 /// About all jobs of the user that were there in the last so many seconds, to find
 /// some by their names. Counted back from the cluster's own clock.
-pub fn sacct_window(seconds: u64) -> Vec<String> {
-    sacct_since_seconds(Some(seconds))
+pub fn sacct_window(seconds: u64, separator: &Separator) -> Vec<String> {
+    sacct_since(&format!("now-{seconds}seconds"), separator)
 }
 
-fn sacct_since_seconds(seconds: Option<u64>) -> Vec<String> {
-    let start = seconds.map_or("1970-01-01".to_owned(), |secs| format!("now-{secs}seconds"));
-    let fields = "JobID,State,ExitCode,Submit,Start,End,NodeList,Reason,JobName";
-    ["sacct", "-X", "-n", "-P", "-S", &start, "-E", "now", "-o", fields].map(str::to_owned).to_vec()
+fn sacct_since(start: &str, separator: &Separator) -> Vec<String> {
+    let delimiter = format!("--delimiter={}", separator.0);
+    let fields = ACCOUNTING.join(",");
+    ["sacct", "-X", "-n", "-p", &delimiter, "-S", start, "-E", "now", "-o", &fields]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// One of our jobs, as Slurm tells of it.
@@ -79,24 +110,12 @@ fn time(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.trim().parse().ok().filter(|secs| *secs > 0)?).ok()
 }
 
-/// Our jobs in an answer of `squeue`. Lines of others, and of jobs whose names
-/// hold line breaks, are passed over.
-pub fn read_squeue(answer: &str, origin: &str) -> Vec<Seen> {
+/// Our jobs in an answer of `squeue`; those of others are passed over.
+pub fn read_squeue(answer: &str, separator: &Separator, origin: &str) -> Vec<Seen> {
     let mut seen = Vec::new();
-    for line in answer.lines() {
-        let fields: Vec<&str> = line.splitn(FIELDS.len() + 1, SEPARATOR).collect();
-        let [id, raw, state, exit, submit, start, end, restarts, nodes, rest @ ..] =
-            fields.as_slice()
-        else {
-            continue;
-        };
-        // A reason may hold the separator; comment and name are the last two.
-        let rest = rest.join("|");
-        let mut back = rest.trim_end_matches(SEPARATOR).rsplitn(3, SEPARATOR);
-        let (Some(name), Some(comment), Some(reason)) = (back.next(), back.next(), back.next())
-        else {
-            continue;
-        };
+    for record in separator.records(answer) {
+        let [id, raw, state, exit, submit, start, end, restarts, nodes, reason, comment, name] =
+            record;
         let Some(all) = ids::parse(id) else { continue };
         for id in all {
             let Some(key) = names::key(name, id.task, origin) else { break };
@@ -104,7 +123,7 @@ pub fn read_squeue(answer: &str, origin: &str) -> Vec<Seen> {
             let mut facts = facts(state, reason, ending, (time(start), time(end)));
             if let Some(facts) = &mut facts {
                 facts.restarts = restarts.trim().parse().unwrap_or(0);
-                facts.node = Some((*nodes).trim().to_owned()).filter(|n| !n.is_empty());
+                facts.node = Some(nodes.trim().to_owned()).filter(|n| !n.is_empty());
                 let serves = comment.ends_with(super::render::WORKSPACE);
                 if serves
                     && facts.status == Status::Running
@@ -121,13 +140,9 @@ pub fn read_squeue(answer: &str, origin: &str) -> Vec<Seen> {
 
 /// Our jobs in an answer of `sacct`. Its exit codes lose their eighth bit, so those
 /// of `squeue` are better while it has them.
-pub fn read_sacct(answer: &str, origin: &str) -> Vec<Seen> {
+pub fn read_sacct(answer: &str, separator: &Separator, origin: &str) -> Vec<Seen> {
     let mut seen = Vec::new();
-    for line in answer.lines() {
-        let fields: Vec<&str> = line.splitn(9, SEPARATOR).collect();
-        let [id, state, exit, submit, start, end, nodes, reason, name] = fields.as_slice() else {
-            continue;
-        };
+    for [id, state, exit, submit, start, end, nodes, reason, name] in separator.records(answer) {
         for id in ids::parse(id).unwrap_or_default() {
             let Some(key) = names::key(name, id.task, origin) else { break };
             let ending = states::ending(exit);
@@ -136,7 +151,7 @@ pub fn read_sacct(answer: &str, origin: &str) -> Vec<Seen> {
                 let node = nodes.trim();
                 facts.node = (!node.is_empty() && node != "None assigned").then(|| node.to_owned());
             }
-            seen.push(Seen { key, id, name: (*name).to_owned(), submitted: time(submit), facts });
+            seen.push(Seen { key, id, name: name.to_owned(), submitted: time(submit), facts });
         }
     }
     seen
@@ -241,19 +256,33 @@ pub fn one_each(seen: Vec<Seen>) -> (HashMap<JobKey, Seen>, Vec<SlurmId>) {
 mod tests {
     use super::*;
 
+    /// An answer with `;` for the separator.
+    fn told(text: &str) -> (String, Separator) {
+        let separator = Separator::of(0xabc);
+        (text.replace(';', &separator.0), separator)
+    }
+
+    fn in_queue(text: &str) -> Vec<Seen> {
+        let (answer, separator) = told(text);
+        read_squeue(&answer, &separator, "o")
+    }
+
     #[test]
     fn the_queue_is_read_whatever_others_have_in_it() {
         let answer = "\
-79_[6-7%3]|79|PENDING|0|1772445600|N/A|N/A|0||JobArrayTaskLimit|jd-r-1-1|lr.o.jd-r-1-1|
-79_5|84|RUNNING|0|1772445600|1772445610|1772532010|1|gpu1|None|jd-r-1-1|lr.o.jd-r-1-1|
-90|90|RUNNING|0|1772445600|1772445610|N/A|0|gpu2|None|jd-r-9-1 workspace|nb.o.jd-r-9-1|
-81|81|FAILED|35072|1772445600|1772445610|1772445620|0|gpu1|NonZeroExitCode||a.o.jd-r-20-2|
-99|99|RUNNING|0|1|1|1|0|n|None|x|somebody's | job|
-torn
-100|100|PENDING|0|1772445600|N/A|N/A|0||ReqNodeNotAvail, UnavailableNodes:a|b|c|q.o.jd-r-30-1|
-101|101|NEW_STATE|0|1772445600|N/A|N/A|0||None|c|q.o.jd-r-31-1|
+79_[6-7%3];79;PENDING;0;1772445600;N/A;N/A;0;;JobArrayTaskLimit;jd-r-1-1;lr.o.jd-r-1-1;
+79_5;84;RUNNING;0;1772445600;1772445610;1772532010;1;gpu1;None;jd-r-1-1;lr.o.jd-r-1-1;
+90;90;RUNNING;0;1772445600;1772445610;N/A;0;gpu2;None;jd-r-9-1 workspace;nb.o.jd-r-9-1;
+81;81;FAILED;35072;1772445600;1772445610;1772445620;0;gpu1;NonZeroExitCode;;a.o.jd-r-20-2;
+99;99;RUNNING;0;1;1;1;0;n;None;x;somebody's | job;
+98;98;RUNNING;0;1;1;1;0;n;None;x;y
+81|81|COMPLETED|0|5|5|5|0|gpu1|None||a.o.jd-r-20-2|
+82|;
+100;100;PENDING;0;1772445600;N/A;N/A;0;;ReqNodeNotAvail, UnavailableNodes:a|b;c;q.o.jd-r-30-1;
+101;101;NEW_STATE;0;1772445600;N/A;N/A;0;;None;c;q.o.jd-r-31-1;
+102;102;PENDING;0;17
 ";
-        let seen = read_squeue(answer, "o");
+        let seen = in_queue(answer);
         let text = |seen: &Seen| {
             let facts = seen.facts.as_ref();
             format!("{} {} {:?}", seen.key, seen.id, facts.map(|f| f.status.word()))
@@ -281,14 +310,15 @@ torn
     #[test]
     fn the_accounting_is_read() {
         let answer = "\
-79_5|CANCELLED by 0|0:0|1772445600|1772445610|1772445620|gpu1|None|lr.o.jd-r-1-1
-79_[6-7]|CANCELLED by 1000|0:0|1772445600|Unknown|1772445620|None assigned|Dependency|lr.o.jd-r-1-1
-80|FAILED|0:53|1772445600|1772445610|1772445620|gpu1|None|a.o.jd-r-20-1
-81|OUT_OF_MEMORY|0:125|1772445600|1772445610|1772445620|gpu1|None|a.o.jd-r-21-1
-82|CANCELLED|0:0|1772445600|1772445610|1772445610|None assigned|Dependency|a.o.jd-r-22-1
-83|FAILED|7:0|1772445600|1772445610|1772445610|gpu1|Priority|a.o.jd-r-23-1
+79_5;CANCELLED by 0;0:0;1772445600;1772445610;1772445620;gpu1;None;lr.o.jd-r-1-1;
+79_[6-7];CANCELLED by 1000;0:0;1772445600;Unknown;1772445620;None assigned;Dependency;lr.o.jd-r-1-1;
+80;FAILED;0:53;1772445600;1772445610;1772445620;gpu1;None;a.o.jd-r-20-1;
+81;OUT_OF_MEMORY;0:125;1772445600;1772445610;1772445620;gpu1;None;a.o.jd-r-21-1;
+82;CANCELLED;0:0;1772445600;1772445610;1772445610;None assigned;Dependency;a.o.jd-r-22-1;
+83;FAILED;7:0;1772445600;1772445610;1772445610;gpu1;Priority;a.o.jd-r-23-1;
 ";
-        let seen = read_sacct(answer, "o");
+        let (answer, separator) = told(answer);
+        let seen = read_sacct(&answer, &separator, "o");
         let brief: Vec<_> = seen
             .iter()
             .map(|s| (s.key.to_string(), s.facts.as_ref().and_then(|f| f.cause)))
@@ -313,10 +343,10 @@ torn
     #[test]
     fn of_two_jobs_with_one_key_the_older_is_kept() {
         let answer = "\
-12|12|RUNNING|0|1772445700|1772445710|N/A|0|gpu1|None||a.o.jd-r-1-1|
-11|11|PENDING|0|1772445600|N/A|N/A|0||Priority||a.o.jd-r-1-1|
+12;12;RUNNING;0;1772445700;1772445710;N/A;0;gpu1;None;;a.o.jd-r-1-1;
+11;11;PENDING;0;1772445600;N/A;N/A;0;;Priority;;a.o.jd-r-1-1;
 ";
-        let (jobs, doubles) = one_each(read_squeue(answer, "o"));
+        let (jobs, doubles) = one_each(in_queue(answer));
         let kept: Vec<_> = jobs.values().map(|seen| seen.id.to_string()).collect();
         assert_eq!(kept, ["11"]);
         assert_eq!(doubles.iter().map(ToString::to_string).collect::<Vec<_>>(), ["12"]);
