@@ -29,7 +29,7 @@ fn a_node_that_dies_fails_its_jobs_or_starts_them_again() {
     let batch = format!(
         "jobs:\n\
          - {{name: ends, command: 'sleep 600', options: {{slurm: {{extra: [--nodelist=gpu2, --no-requeue]}}}}}}\n\
-         - name: again\n  command: 'echo start; test -e {0} || {{{{ touch {0}; sleep 600; }}}}'\n\
+         - name: again\n  command: 'echo start; test -e {0} || (touch {0}; sleep 600)'\n\
          \x20 options: {{slurm: {{extra: [--nodelist=gpu2, --requeue]}}}}\n",
         begun.display()
     );
@@ -60,7 +60,7 @@ fn a_job_that_is_pushed_out_fails_or_waits_for_its_next_start() {
         "jobs:\n\
          - name: ends\n  gpus: 4\n  command: sleep 600\n\
          \x20 options: {{slurm: {{partition: scavenge, extra: [--nodelist=gpu2, --no-requeue]}}}}\n\
-         - name: again\n  gpus: 4\n  command: 'test -e {0} || {{{{ touch {0}; sleep 600; }}}}'\n\
+         - name: again\n  gpus: 4\n  command: 'test -e {0} || (touch {0}; sleep 600)'\n\
          \x20 options: {{slurm: {{partition: scavenge, extra: [--nodelist=gpu2]}}}}\n",
         begun.display()
     );
