@@ -175,8 +175,9 @@ fn cleaning_leaves_nothing_there_that_no_run_needs() {
     };
     let here = code();
     lab.world.run("clean r --remote --yes").expect(0);
-    let left: Vec<_> =
+    let mut left: Vec<_> =
         fs::read_dir(remote.join("r")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
     assert_eq!(left, ["not of jobdeck", "slurm"], "only what jobdeck made goes");
     assert_eq!(code(), here, "the other run needs it");
     assert!(lab.world.run("logs s a-1").stdout.contains("trained"));
