@@ -48,7 +48,7 @@ pub fn has_accounting() -> bool {
     told("ENGINE_TEST_SLURM_ACCOUNTING") == "1"
 }
 
-/// Jobs are held to their memory by cgroup, so that OUT_OF_MEMORY exists.
+/// Jobs are held to their memory by cgroup, so that `OUT_OF_MEMORY` exists.
 pub fn has_cgroup_memory() -> bool {
     told("ENGINE_TEST_SLURM_CGROUP_MEMORY") == "1"
 }

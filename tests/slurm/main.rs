@@ -1,7 +1,12 @@
 //! The real binary against a real Slurm. Started by `tests/engines/slurm.sh`, which
 //! brings the cluster; without one the tests are listed as ignored.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may end by a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may end by a panic"
+)]
 
 mod arrays;
 mod disturbed;
