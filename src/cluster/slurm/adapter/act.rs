@@ -1,0 +1,156 @@
+//! What is done to jobs that are there: actions, and removing what they left.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::Duration,
+};
+
+use super::{
+    super::{
+        code,
+        ids::{self, SlurmId},
+        render::Place,
+        script::ASIDE,
+        transport::words,
+    },
+    IDS, QUERY, Slurm,
+};
+use crate::{
+    cluster::{ActOutcome, ClusterError, RemoteAction, Watched},
+    domain::shell::quote,
+};
+
+/// Folders of many jobs on a slow disk.
+const CLEANING: Duration = Duration::from_mins(10);
+
+impl Slurm {
+    /// Removes the folders of jobs, their run's when nothing else is in it, and
+    /// code that no run needs any more.
+    pub async fn clean(&self, jobs: &[Watched]) -> Result<(), ClusterError> {
+        let site = self.site().await?;
+        let place = self.place(&site);
+        let mut runs: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for job in jobs {
+            let run = job.key.run.as_str();
+            let folder = job.log_path.as_deref().and_then(|path| own_folder(&place, run, path));
+            runs.entry(run).or_default().extend(folder);
+        }
+        for (run, folders) in runs {
+            let user = code::user(self.origin()?, run);
+            let mut program = String::new();
+            for some in folders.iter().collect::<Vec<_>>().chunks(IDS) {
+                let some: Vec<_> = some.iter().map(|folder| quote(folder)).collect();
+                let _ = writeln!(program, "rm -rf -- {} || exit", some.join(" "));
+            }
+            let folder = place.run_folder(run);
+            let (folder, aside) = (quote(&folder), ASIDE);
+            let _ = write!(
+                program,
+                "if [ \"$(ls -A -- {folder} 2>/dev/null)\" = {aside} ]; then\n\
+                 rm -rf -- {folder}/{aside} && rmdir -- {folder} || exit\nfi\n{}",
+                code::release(&place.folder(), &user)
+            );
+            let ran = self.transport.run(&program, CLEANING).await?;
+            if ran.code != 0 {
+                return Err(self.failed(&ran));
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn act(
+        &self,
+        action: RemoteAction,
+        jobs: &[Watched],
+    ) -> Result<Vec<ActOutcome>, ClusterError> {
+        let verb: &[&str] = match action {
+            RemoteAction::Cancel => &["scancel"],
+            RemoteAction::Hold => &["scontrol", "hold"],
+            RemoteAction::Release => &["scontrol", "release"],
+            RemoteAction::Requeue => &["scontrol", "requeue"],
+            RemoteAction::Suspend => &["scontrol", "suspend"],
+            RemoteAction::Resume => &["scontrol", "resume"],
+        };
+        let mut answer = Vec::with_capacity(jobs.len());
+        for chunk in jobs.chunks(1_000) {
+            let id = |job: &Watched| ids::parse(job.remote_id.as_deref()?);
+            let ids: Vec<SlurmId> = chunk.iter().filter_map(id).flatten().collect();
+            let mut result = Ok(());
+            for part in ids::arguments(ids).chunks(IDS) {
+                let call: Vec<&str> =
+                    verb.iter().copied().chain(part.iter().map(String::as_str)).collect();
+                let ran = self.ask(&words(&call), QUERY).await?;
+                let words = ran.stderr.lines().last().unwrap_or_default().trim().to_owned();
+                // Of tasks that have ended it complains although it did the rest.
+                let harmless = ["already finished", "already completing", "Invalid job id"];
+                let harmless = harmless.iter().any(|text| words.contains(text));
+                if ran.code == 0 || harmless {
+                    continue;
+                }
+                let away =
+                    words.contains("contact slurm controller") || words.contains("timed out");
+                if away {
+                    return Err(self.failed(&ran));
+                }
+                result = Err(if words.is_empty() {
+                    format!("ended with code {}", ran.code)
+                } else {
+                    words
+                });
+            }
+            let outcome =
+                |job: &Watched| ActOutcome { key: job.key.clone(), result: result.clone() };
+            answer.extend(chunk.iter().map(outcome));
+        }
+        Ok(answer)
+    }
+}
+
+/// The folder of a job, by where its log is; `None`: that is not a place where this
+/// cluster's entry puts logs, so nothing there is ours to remove.
+fn own_folder(place: &Place<'_>, run: &str, log_path: &str) -> Option<String> {
+    let folder = place.run_folder(run);
+    let rest = log_path.strip_prefix(&folder)?.strip_prefix('/')?;
+    let mut parts = rest.split('/');
+    let (job, attempt) = (parts.next()?, parts.next()?);
+    let is_name = !matches!(job, "" | "." | "..") && job != ASIDE;
+    let is_log = attempt.parse::<u32>().is_ok() && parts.eq(["stdout"]);
+    (folder.starts_with('/') && is_name && is_log).then(|| format!("{folder}/{job}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::site::Site, *};
+    use crate::{config::SlurmSettings, domain::ids::ClusterId};
+
+    #[test]
+    fn only_a_place_of_logs_is_ours_to_remove() {
+        let settings = SlurmSettings::default();
+        let site = Site { home: Some("/home/alice".to_owned()), ..Site::default() };
+        let id = ClusterId::new("lab");
+        let place = Place { id: &id, settings: &settings, site: &site, origin: "o" };
+        let folder = |path: &str| own_folder(&place, "r", path);
+        assert_eq!(
+            folder("/home/alice/jobdeck/r/a b/2/stdout").as_deref(),
+            Some("/home/alice/jobdeck/r/a b")
+        );
+        for other in [
+            "/home/alice/jobdeck/r/../2/stdout",
+            "/home/alice/jobdeck/r//2/stdout",
+            "/home/alice/jobdeck/r/slurm/2/stdout",
+            "/home/alice/jobdeck/r/a/b/2/stdout",
+            "/home/alice/jobdeck/r/a/x/stdout",
+            "/home/alice/jobdeck/r/a/2/stdout/x",
+            "/home/alice/jobdeck/rr/a/2/stdout",
+            "/home/alice/jobdeck/r",
+            "/",
+            "",
+        ] {
+            assert_eq!(folder(other), None, "{other}");
+        }
+        // Nothing was learned of the site.
+        let place = Place { site: &Site::default(), ..place };
+        assert_eq!(own_folder(&place, "r", "<home>/jobdeck/r/a/1/stdout"), None);
+    }
+}

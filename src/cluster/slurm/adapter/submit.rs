@@ -1,0 +1,174 @@
+//! Sending a request, and the cluster's own dry run of one.
+
+use std::{collections::HashSet, fmt::Write as _, time::Duration};
+
+use secrecy::ExposeSecret as _;
+
+use super::{
+    super::{
+        code,
+        ids::SlurmId,
+        names,
+        refusals::{self, Refusal},
+        script::ASIDE,
+        site::Site,
+        transport::{Failed, Ran, here, words},
+    },
+    CLEAN, Slurm, log_path,
+};
+use crate::{
+    cluster::{ClusterError, KeyedJob, Outcome, Payload, Request, SubmitError},
+    domain::{
+        finding::Finding,
+        ids::JobKey,
+        run::Accepted,
+        shell::{quote, single_quoted},
+        tree::FieldPath,
+    },
+    secrets,
+};
+
+/// Over this the answer counts as lost.
+const SUBMIT: Duration = Duration::from_mins(1);
+/// Exit code of our own part of a program: the folder cannot be made.
+const NO_FOLDER: i32 = 73;
+
+impl Slurm {
+    /// The cluster's own dry run of one request.
+    pub async fn check(&self, request: &Request) -> Result<Vec<Finding>, ClusterError> {
+        let Payload::Command { argv, stdin, .. } = &request.payload else { return Ok(Vec::new()) };
+        let Some(first) = request.jobs.first() else { return Ok(Vec::new()) };
+        let argv: Vec<String> = argv
+            .iter()
+            .filter(|word| *word != "--parsable" && !word.contains("<id of "))
+            .filter(|word| !word.starts_with("--chdir=") && !word.starts_with("--output="))
+            .cloned()
+            .chain(["--test-only".to_owned()])
+            .collect();
+        let program =
+            format!("{CLEAN}{} {}", words(&argv), here(stdin.as_deref().unwrap_or_default()));
+        let ran = self.transport.ask(&program, SUBMIT).await?;
+        if ran.code == 0 {
+            return Ok(Vec::new());
+        }
+        let path = FieldPath::root().key("jobs").index(first.spec.entry as usize);
+        let stderr = ran.stderr.replace("allocation failure: ", "");
+        match refusals::read(ran.code, &stderr) {
+            Refusal::Rejected(words) => {
+                let finding = Finding::error(path, format!("{} would refuse it: {words}", self.id));
+                Ok(vec![finding.of_job(first.spec.entry as usize, Some(&first.spec.name))])
+            }
+            Refusal::Busy(_) | Refusal::Unknown(_) => Err(self.failed(&ran)),
+        }
+    }
+
+    pub async fn submit(&self, request: &Request) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
+        let Some(first) = request.jobs.first() else { return Ok(Vec::new()) };
+        let site = self.site().await.map_err(SubmitError::Unavailable)?;
+        let folder = self.place(&site).run_folder(first.key.run.as_str());
+        let program = match self.program(request, first, &site, &folder) {
+            Ok(program) => program,
+            Err(words) => return Ok(refused(request, &words)),
+        };
+        let ran = self.transport.ask(&program, SUBMIT).await.map_err(|failed| match failed {
+            Failed::Before(error) => SubmitError::Unavailable(error),
+            Failed::Amid(error) => SubmitError::Unknown(error),
+        })?;
+        self.answered(request, &ran, &folder)
+    }
+
+    /// Makes the folders, writes the secrets, claims the code, then asks `sbatch`;
+    /// `Err`: why that cannot be written.
+    fn program(
+        &self,
+        request: &Request,
+        first: &KeyedJob,
+        site: &Site,
+        folder: &str,
+    ) -> Result<String, String> {
+        let Payload::Command { argv, stdin, files } = &request.payload else {
+            return Err("a request for another kind of cluster".to_owned());
+        };
+        let aside = quote(&format!("{folder}/{ASIDE}"));
+        let mut program = format!("{CLEAN}mkdir -p -- {aside} || exit {NO_FOLDER}\n");
+        for path in files.keys() {
+            let text = here(&secret_file(first)?);
+            let _ = write!(program, "(umask 077; cat >{}) {text}", quote(path));
+            let _ = writeln!(program, "[ $? = 0 ] || exit {NO_FOLDER}");
+        }
+        let user = code::user(self.origin.known().unwrap_or_default(), first.key.run.as_str());
+        let mut claimed = HashSet::new();
+        for bundle in request.jobs.iter().flat_map(|job| &job.code) {
+            if claimed.insert(&bundle.hash) {
+                let claim = code::claim(&self.place(site).folder(), bundle, &user);
+                let _ = writeln!(program, "{claim} || exit {NO_FOLDER}");
+            }
+        }
+        let script = stdin.as_deref().unwrap_or_default();
+        let _ = write!(program, "{} {}", words(argv), here(script));
+        Ok(program)
+    }
+
+    /// What the end of the program means for the jobs of its request.
+    fn answered(
+        &self,
+        request: &Request,
+        ran: &Ran,
+        folder: &str,
+    ) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
+        let cluster = self.id.clone();
+        let away =
+            |why| ClusterError::Unreachable { cluster: cluster.clone(), why, retry_after: None };
+        match ran.code {
+            NO_FOLDER => Err(SubmitError::Unavailable(self.failed(ran))),
+            0 => {
+                let text = ran.text();
+                let id = text.trim().split(';').next().unwrap_or_default();
+                id.parse().map(|id| self.accepted(request, id, folder)).map_err(|_| {
+                    let what = format!("`{}` instead of a job id", text.trim());
+                    SubmitError::Unknown(ClusterError::Garbled { cluster, what })
+                })
+            }
+            code => match refusals::read(code, &ran.stderr) {
+                Refusal::Rejected(words) => Ok(refused(request, &words)),
+                Refusal::Busy(why) => Err(SubmitError::Unavailable(away(why))),
+                Refusal::Unknown(why) => Err(SubmitError::Unknown(away(why))),
+            },
+        }
+    }
+
+    fn accepted(&self, request: &Request, id: u64, folder: &str) -> Vec<(JobKey, Outcome)> {
+        let Some(first) = request.jobs.first() else { return Vec::new() };
+        let origin = self.origin.known().unwrap_or_default();
+        let name = names::of_request(&first.spec, &first.key, origin);
+        let is_array = request.jobs.len() > 1;
+        let take = |job: &KeyedJob| {
+            let task = is_array.then(|| job.key.job.0 - first.key.job.0);
+            let accepted = Accepted {
+                remote_id: SlurmId { job: id, task }.to_string(),
+                remote_name: Some(name.clone()),
+                url: None,
+                log_path: Some(log_path(folder, &job.spec.name, &job.key)),
+            };
+            (job.key.clone(), Outcome::Accepted(accepted))
+        };
+        request.jobs.iter().map(take).collect()
+    }
+}
+
+/// Every job of a request, refused with the same words.
+fn refused(request: &Request, words: &str) -> Vec<(JobKey, Outcome)> {
+    let refuse = |job: &KeyedJob| (job.key.clone(), Outcome::Rejected(words.to_owned()));
+    request.jobs.iter().map(refuse).collect()
+}
+
+/// The file with the secrets that the jobs of a request share, by their names.
+fn secret_file(job: &KeyedJob) -> Result<String, String> {
+    let spec = job.spec.filled(&job.key.run, job.key.attempt);
+    let mut text = String::new();
+    for (name, reference) in spec.env.iter().filter(|(_, value)| secrets::is_reference(value)) {
+        let value = secrets::resolve(reference).map_err(|error| error.to_string())?;
+        let _ = writeln!(text, "export {name}={}", single_quoted(value.expose_secret()));
+    }
+    Ok(text)
+}
