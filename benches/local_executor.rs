@@ -62,8 +62,12 @@ async fn submit(cluster: &LocalCluster, jobs: &[KeyedJob]) -> Vec<Watched> {
     for request in &cluster.render(jobs, &SiteFacts::default()).requests {
         cluster.submit(request).await.expect("accepted");
     }
-    let watched =
-        |job: &KeyedJob| Watched { key: job.key.clone(), remote_id: None, log_path: None };
+    let watched = |job: &KeyedJob| Watched {
+        key: job.key.clone(),
+        remote_id: None,
+        log_path: None,
+        starts: 1,
+    };
     jobs.iter().map(watched).collect()
 }
 

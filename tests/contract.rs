@@ -90,6 +90,7 @@ fn watched(job: &KeyedJob, outcome: &Outcome) -> Watched {
         key: job.key.clone(),
         remote_id: Some(accepted.remote_id.as_str().into()),
         log_path: accepted.log_path.as_deref().map(Into::into),
+        starts: 1,
     }
 }
 
@@ -195,7 +196,7 @@ fn what_is_there_is_found_and_what_is_not_is_said_to_be_absent() {
         assert!(matches!(of(&there.key), Some(Found::Present(_))), "{found:?}");
         assert_eq!(of(&not.key), Some(&Found::Absent));
         // Silence means nothing, so a poll must say it too.
-        let job = Watched { key: not.key.clone(), remote_id: None, log_path: None };
+        let job = Watched { key: not.key.clone(), remote_id: None, log_path: None, starts: 1 };
         let seen = cluster.observe(&[job]).await.unwrap();
         assert!(seen.iter().any(|o| o.key == not.key && o.facts.is_none()), "{seen:?}");
     });

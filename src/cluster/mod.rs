@@ -131,6 +131,8 @@ pub struct Watched {
     pub key: JobKey,
     pub remote_id: Option<Arc<str>>,
     pub log_path: Option<Arc<str>>,
+    /// How often the cluster has started it under this key, as far as is known.
+    pub starts: u32,
 }
 
 /// What a poll says of one job. A job that is not mentioned is not known either

@@ -101,7 +101,7 @@ impl Machine {
     }
 
     pub fn watched(key: &JobKey) -> Watched {
-        Watched { key: key.clone(), remote_id: None, log_path: None }
+        Watched { key: key.clone(), remote_id: None, log_path: None, starts: 1 }
     }
 
     pub async fn observe(&self, keys: &[JobKey]) -> Vec<Option<JobFacts>> {

@@ -3,6 +3,14 @@
 
 use crate::lab::{Lab, controller, disturb, has_accounting};
 
+/// Why the first start of a run's second job was over, which only the accounting tells.
+#[track_caller]
+fn first_start(lab: &Lab, wanted: &str) {
+    let wanted = if has_accounting() { wanted } else { "other" };
+    let status = lab.status("r");
+    assert_eq!(status["jobs"][1]["attempts"][0]["cause"], wanted, "{status:#}");
+}
+
 #[test]
 #[ignore = "needs the cluster of tests/engines/slurm.sh"]
 fn a_sweep_beyond_the_sites_arrays_goes_in_chunks() {
@@ -44,6 +52,7 @@ fn a_node_that_dies_fails_its_jobs_or_starts_them_again() {
     assert_eq!(lab.column("r", "status"), ["failed", "succeeded"]);
     assert_eq!(lab.column("r", "attempt"), ["1", "2"], "Slurm's own restart is an attempt");
     assert_eq!(lab.requests().len(), 2, "which nobody sent");
+    first_start(&lab, "node");
     // One log, which the second start went on writing.
     for attempt in ["1", "2"] {
         let log = lab.world.run(&format!("logs r again --attempt {attempt}")).expect(0).stdout;
@@ -73,6 +82,7 @@ fn a_job_that_is_pushed_out_fails_or_waits_for_its_next_start() {
     assert_eq!(lab.column("r", "status"), ["failed", "succeeded"]);
     assert_eq!(lab.column("r", "cause")[0], "preempted");
     assert_eq!(lab.column("r", "attempt"), ["1", "2"]);
+    first_start(&lab, "preempted");
 }
 
 #[test]

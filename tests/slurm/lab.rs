@@ -16,8 +16,26 @@ use crate::support::{Answer, World, answer_of};
 const COMMANDS: [&str; 6] = ["sbatch", "squeue", "sacct", "scancel", "scontrol", "sacctmgr"];
 
 pub struct Lab {
+    /// Ends before the folder that holds its socket does.
+    _connection: Option<Connection>,
     pub world: World,
     _quiet: Quiet,
+}
+
+/// The shared connection that jobdeck leaves behind for its next call.
+struct Connection {
+    host: &'static str,
+    config: String,
+    sockets: PathBuf,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", &self.config, "-o", &format!("ControlPath={}/%C", self.sockets.display())]);
+        // There is none where the test made none.
+        answer_of(ssh.args(["-O", "exit", "--", self.host]));
+    }
 }
 
 /// Tests share one cluster; one that disturbs it has it to itself.
@@ -65,15 +83,18 @@ impl Lab {
     }
 
     fn with(more: &str, quiet: Quiet) -> Self {
-        let lab = Self { world: World::new(), _quiet: quiet };
+        let lab = Self { _connection: None, world: World::new(), _quiet: quiet };
         lab.world.config(&lab.entry(more));
         lab
     }
 
     /// The same cluster over ssh to its login node.
-    pub fn over_ssh(host: &str, more: &str) -> Self {
-        let lab = Self { world: World::new(), _quiet: Quiet::shared() };
+    pub fn over_ssh(host: &'static str, more: &str) -> Self {
+        let world = World::new();
         let config = told("ENGINE_TEST_SSH_CONFIG");
+        let sockets = world.runtime().join("jobdeck");
+        let connection = Connection { host, config: config.clone(), sockets };
+        let lab = Self { _connection: Some(connection), world, _quiet: Quiet::shared() };
         let remote = lab.world.path().join("remote");
         lab.world.config(&format!(
             "clusters:\n  lab:\n    kind: slurm\n    ssh: {host}\n    ssh_options: [-F, {config}]\n    \
@@ -158,6 +179,16 @@ impl Lab {
                 other => other.to_string(),
             })
             .collect()
+    }
+
+    /// What lies where code is sent to: a folder by its content, and the notes of
+    /// who uses it.
+    pub fn code(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.world.path().join("remote/code")).unwrap().flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// Names that jobs have left in a file of the world when they started.

@@ -169,19 +169,15 @@ fn cleaning_leaves_nothing_there_that_no_run_needs() {
     let remote = lab.world.path().join("remote");
     let mine = remote.join("r/not of jobdeck");
     fs::create_dir(&mine).unwrap();
-    let code = || {
-        let entries = fs::read_dir(remote.join("code")).unwrap().flatten();
-        entries.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
-    };
-    let here = code();
+    let here = lab.code();
     lab.world.run("clean r --remote --yes").expect(0);
     let mut left: Vec<_> =
         fs::read_dir(remote.join("r")).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["not of jobdeck", "slurm"], "only what jobdeck made goes");
-    assert_eq!(code(), here, "the other run needs it");
+    assert_eq!(lab.code(), here, "the other run needs it");
     assert!(lab.world.run("logs s a-1").stdout.contains("trained"));
     lab.world.run("clean s --remote --yes").expect(0);
     assert!(!remote.join("s").exists());
-    assert_eq!(code(), [""; 0]);
+    assert_eq!(lab.code(), [""; 0]);
 }

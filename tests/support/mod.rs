@@ -22,7 +22,9 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("jobdeck-test-").tempdir().unwrap();
-        fs::create_dir(folder.path().join("home")).unwrap();
+        for own in ["home", "run"] {
+            fs::create_dir(folder.path().join(own)).unwrap();
+        }
         Self { folder }
     }
 
@@ -32,6 +34,11 @@ impl World {
 
     pub fn state(&self) -> PathBuf {
         self.path().join("state")
+    }
+
+    /// Where shared connections have their sockets.
+    pub fn runtime(&self) -> PathBuf {
+        self.path().join("run")
     }
 
     /// Writes a file and returns its path.
@@ -57,6 +64,7 @@ impl World {
             .env("HOME", self.path().join("home"))
             .env("JOBDECK_STATE_DIR", self.state())
             .env("JOBDECK_ETC_DIR", self.path().join("etc"))
+            .env("XDG_RUNTIME_DIR", self.runtime())
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .current_dir(self.path())

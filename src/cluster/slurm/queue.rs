@@ -79,6 +79,13 @@ pub fn sacct(ids: &[String], separator: &Separator) -> Vec<String> {
     call
 }
 
+/// About every start of jobs, those too that Slurm ended to make another one.
+pub fn sacct_starts(ids: &[String], separator: &Separator) -> Vec<String> {
+    let mut call = sacct(ids, separator);
+    call.push("--duplicates".to_owned());
+    call
+}
+
 /// About all jobs of the user that were there in the last so many seconds, to find
 /// some by their names. Counted back from the cluster's own clock.
 pub fn sacct_window(seconds: u64, separator: &Separator) -> Vec<String> {
@@ -102,6 +109,29 @@ pub struct Seen {
     pub submitted: Option<Timestamp>,
     /// `None`: in a state that this build does not know.
     pub facts: Option<JobFacts>,
+}
+
+/// Why each start of a job was over, first to last; `None`: it is not, as far as
+/// the accounting has heard.
+pub type Starts = HashMap<JobKey, Vec<Option<Cause>>>;
+
+/// The accounting may hear of a start's end so many seconds later than the queue.
+const LAG_SECS: i64 = 15;
+
+impl Seen {
+    /// Adds why the start before this one was over. While the accounting may not have
+    /// heard of it yet, nothing is said of the job.
+    pub fn follows(&mut self, starts: &[Option<Cause>], now: Timestamp) {
+        let Some(facts) = &mut self.facts else { return };
+        let before = facts.restarts.checked_sub(1).and_then(|n| starts.get(n as usize));
+        facts.restarted = before.copied().flatten();
+        // Each start is submitted anew. Clocks differ, either way.
+        let since = |at| now.duration_since(at).as_secs().abs();
+        let lags = self.submitted.is_some_and(|at| since(at) < LAG_SECS);
+        if facts.restarted.is_none() && lags {
+            self.facts = None;
+        }
+    }
 }
 
 /// The text of a time, in seconds since 1970 or as Slurm writes it without being
@@ -155,6 +185,22 @@ pub fn read_sacct(answer: &str, separator: &Separator, origin: &str) -> Vec<Seen
         }
     }
     seen
+}
+
+/// The starts of our jobs in an answer of `sacct`.
+pub fn read_starts(answer: &str, separator: &Separator, origin: &str) -> Starts {
+    let mut starts: HashMap<JobKey, Vec<_>> = HashMap::new();
+    for [id, state, _, submit, .., name] in separator.records::<{ ACCOUNTING.len() }>(answer) {
+        for id in ids::parse(id).unwrap_or_default() {
+            let Some(key) = names::key(name, id.task, origin) else { break };
+            starts.entry(key).or_default().push((time(submit), states::start_over(state)));
+        }
+    }
+    let in_order = |mut starts: Vec<_>| {
+        starts.sort_by_key(|(submitted, _)| *submitted);
+        starts.into_iter().map(|(_, cause)| cause).collect()
+    };
+    starts.into_iter().map(|(key, starts)| (key, in_order(starts))).collect()
 }
 
 /// One job's state in our words.
@@ -338,6 +384,38 @@ mod tests {
         assert_eq!(seen[1].facts.as_ref().unwrap().node, None);
         assert_eq!(seen[5].facts.as_ref().unwrap().status, Status::NotSubmitted);
         assert_eq!(seen[6].facts.as_ref().unwrap().reason.as_deref(), Some("exit code 7"));
+    }
+
+    #[test]
+    fn why_a_job_was_started_again_is_read_when_the_accounting_knows() {
+        let answer = "\
+7_1;NODE_FAIL;0:0;1772445600;1772445610;1772445620;gpu1;None;lr.o.jd-r-1-1;
+7_1;PENDING;0:0;1772445800;Unknown;Unknown;None assigned;None;lr.o.jd-r-1-1;
+7_1;PREEMPTED;0:0;1772445700;1772445710;1772445720;gpu1;None;lr.o.jd-r-1-1;
+8;REQUEUED;0:0;1772445600;1772445610;1772445620;gpu1;None;a.o.jd-r-9-1;
+9;RUNNING;0:0;1772445600;1772445610;Unknown;gpu1;None;b.o.jd-r-10-1;
+";
+        let (answer, separator) = told(answer);
+        let starts = read_starts(&answer, &separator, "o");
+        let of = |key: &str| starts.get(&key.parse().unwrap()).map_or(&[][..], Vec::as_slice);
+        assert_eq!(of("jd-r-2-1"), [Some(Cause::Node), Some(Cause::Preempted), None]);
+        assert_eq!(of("jd-r-9-1"), [Some(Cause::Other)]);
+        assert_eq!(of("jd-r-10-1"), [None]);
+
+        let line =
+            |restarts| format!("9;9;PENDING;0;1772445600;N/A;N/A;{restarts};;None;;b.o.jd-r-2-1;");
+        let after = |restarts: u32, starts: &[Option<Cause>], secs: i64| {
+            let mut seen = in_queue(&line(restarts)).remove(0);
+            seen.follows(starts, Timestamp::from_second(1_772_445_600 + secs).unwrap());
+            seen.facts.map(|facts| facts.restarted)
+        };
+        assert_eq!(after(1, of("jd-r-2-1"), 1), Some(Some(Cause::Node)));
+        assert_eq!(after(2, of("jd-r-2-1"), 1), Some(Some(Cause::Preempted)));
+        // Not yet heard of: for a moment nothing is said, then that nobody knows.
+        assert_eq!(after(1, of("jd-r-10-1"), 1), None);
+        assert_eq!(after(1, of("jd-r-10-1"), -1), None, "clocks differ");
+        assert_eq!(after(1, of("jd-r-10-1"), 60), Some(None));
+        assert_eq!(after(1, &[], 60), Some(None));
     }
 
     #[test]

@@ -48,6 +48,15 @@ pub fn is_final(state: &str) -> bool {
     meaning(state).is_some_and(|m| m.status.is_ended())
 }
 
+/// Why a start of a job was over that Slurm may have followed by another one;
+/// `None`: it is not over.
+pub fn start_over(state: &str) -> Option<Cause> {
+    let meaning = meaning(state)?;
+    // Started again because somebody asked for it, or because a site's rules did.
+    let requeued = state.starts_with("REQUEUE");
+    (requeued || meaning.status.is_ended()).then(|| meaning.cause.unwrap_or(Cause::Other))
+}
+
 /// Why a pending job waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {

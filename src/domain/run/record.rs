@@ -39,6 +39,9 @@ pub struct JobFacts {
     /// Times the cluster has started the job again by itself under this key.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts: u32,
+    /// Why the start before this one was over, where the cluster tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<Cause>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -61,6 +64,7 @@ impl JobFacts {
             started_at: None,
             finished_at: None,
             restarts: 0,
+            restarted: None,
         }
     }
 }

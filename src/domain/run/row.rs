@@ -116,7 +116,7 @@ impl RunJob {
     }
 
     pub(super) fn observe(&mut self, sent_as: u32, facts: &JobFacts, at: Timestamp) -> bool {
-        let known = self.attempts.iter().filter(|a| a.sent_as == sent_as).count();
+        let known = self.started_as(sent_as);
         let attempts = self.attempts.len();
         let Some(at_ix) = self.attempts.iter().rposition(|a| a.sent_as == sent_as) else {
             return false;
@@ -133,10 +133,10 @@ impl RunJob {
         let newest = at_ix + 1 == attempts;
         // The cluster began the job anew under the same key: the old attempt is
         // over, the facts are those of the next.
-        if newest && facts.restarts as usize >= known {
+        if newest && facts.restarts >= known {
             attempt.status = Status::Failed;
-            attempt.cause = Some(facts.cause.unwrap_or(Cause::Preempted));
-            attempt.reason = Some("the cluster started it again".into());
+            attempt.cause = Some(facts.restarted.unwrap_or(Cause::Other));
+            attempt.reason = Some(why_again(facts.restarted).into());
             attempt.finished_at = Some(facts.started_at.unwrap_or(at));
             let mut next = attempt.clone();
             next.number += 1;
@@ -159,6 +159,16 @@ impl RunJob {
             self.mirror();
         }
         true
+    }
+
+    /// How often the cluster has started what was sent with this attempt's key.
+    pub fn starts(&self, attempt: &Attempt) -> u32 {
+        self.started_as(attempt.sent_as)
+    }
+
+    fn started_as(&self, sent_as: u32) -> u32 {
+        let one = |a: &Attempt| u32::from(a.sent_as == sent_as);
+        self.attempts.iter().map(one).sum()
     }
 
     /// Ends a row of which nothing was sent.
@@ -268,6 +278,16 @@ impl RunJob {
                 true
             }
         }
+    }
+}
+
+/// Words for a start that the cluster ended to make another one.
+fn why_again(cause: Option<Cause>) -> &'static str {
+    match cause {
+        Some(Cause::Node) => "its node failed; the cluster started it again",
+        Some(Cause::Preempted) => "preempted by another job; the cluster started it again",
+        Some(Cause::Launch) => "its launch failed; the cluster started it again",
+        _ => "the cluster started it again",
     }
 }
 

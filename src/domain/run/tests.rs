@@ -273,26 +273,36 @@ fn a_requeue_opens_the_next_attempt_of_the_same_job() {
     run.apply(&stamped(Record::Observed { job, attempt: 1, facts: facts.clone() }, 2));
     facts.status = Status::Pending;
     facts.restarts = 1;
+    facts.restarted = Some(Cause::Node);
     run.apply(&stamped(Record::Observed { job, attempt: 1, facts: facts.clone() }, 3));
     let attempts = &run.jobs[0].attempts;
     assert_eq!(attempts.len(), 2);
-    assert_eq!((attempts[0].status, attempts[0].cause), (Status::Failed, Some(Cause::Preempted)));
+    assert_eq!((attempts[0].status, attempts[0].cause), (Status::Failed, Some(Cause::Node)));
+    assert!(
+        attempts[0].reason.as_deref().is_some_and(|words| words.starts_with("its node failed"))
+    );
     assert_eq!((attempts[1].status, attempts[1].sent_as), (Status::Pending, 1));
     assert_eq!(run.key(job, 2).attempt, 1, "it is known there as before");
+    // Once more, and nobody tells why.
+    facts.restarts = 2;
+    facts.restarted = None;
+    run.apply(&stamped(Record::Observed { job, attempt: 1, facts: facts.clone() }, 4));
+    let attempts = &run.jobs[0].attempts;
+    assert_eq!((attempts.len(), attempts[1].cause), (3, Some(Cause::Other)));
     facts.status = Status::Failed;
-    run.apply(&stamped(Record::Observed { job, attempt: 1, facts }, 4));
+    run.apply(&stamped(Record::Observed { job, attempt: 1, facts }, 5));
     assert_eq!(run.jobs[0].status, Status::Failed);
     // A retry has a key of its own.
     let retry = Record::Retried {
         job,
-        attempt: 3,
+        attempt: 4,
         spec: None,
         replicas: None,
         code: None,
         automatic: false,
     };
-    run.apply(&stamped(retry, 5));
-    assert_eq!(run.key(job, 3).attempt, 3);
+    run.apply(&stamped(retry, 6));
+    assert_eq!(run.key(job, 4).attempt, 4);
 }
 
 #[test]

@@ -161,6 +161,7 @@ fn kept_there(run: &Run) -> BTreeMap<ClusterId, Vec<Watched>> {
                     key: run.key(ix, attempt.number),
                     remote_id: attempt.remote_id.clone(),
                     log_path: attempt.log_path.clone(),
+                    starts: row.starts(attempt),
                 });
             }
         }

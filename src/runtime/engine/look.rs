@@ -185,6 +185,7 @@ async fn ask_one(cluster: &Arc<dyn Cluster>, q: &Questions) -> Result<Answers, C
                 key: JobKey::clone(key),
                 remote_id: Some(accepted.remote_id.as_str().into()),
                 log_path: accepted.log_path.as_deref().map(Into::into),
+                starts: 1,
             })
             .collect();
         seen.extend(cluster.observe(&jobs).await?);

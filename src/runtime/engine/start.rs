@@ -184,6 +184,7 @@ impl Engine {
             key: run.key(job, attempt.number),
             remote_id: attempt.remote_id.clone(),
             log_path: attempt.log_path.clone(),
+            starts: row.starts(attempt),
         };
         Ok(cluster.logs(&watched, source, from, follow))
     }

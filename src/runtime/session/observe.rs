@@ -22,6 +22,7 @@ pub(crate) fn watched(run: &Run, ix: JobIx) -> Option<Watched> {
         key: run.key(ix, last.number),
         remote_id: last.remote_id.clone(),
         log_path: last.log_path.clone(),
+        starts: row.starts(last),
     })
 }
 
@@ -108,13 +109,12 @@ fn differs(known: Option<&Arc<str>>, told: Option<&String>) -> bool {
 }
 
 pub(super) fn is_news(row: &RunJob, last: &Attempt, facts: &JobFacts) -> bool {
-    let restarts = row.attempts.iter().filter(|a| a.sent_as == last.sent_as).count();
     last.status != facts.status
         || last.cause != facts.cause
         || last.reason.as_deref() != facts.reason.as_deref()
         || (facts.status == Status::Pending && row.blocked != facts.blocked)
         || last.absent_looks > 0
-        || facts.restarts as usize >= restarts
+        || facts.restarts >= row.starts(last)
         || differs(last.node.as_ref(), facts.node.as_ref())
         || differs(last.url.as_ref(), facts.url.as_ref())
         || differs(last.error.as_ref(), facts.error.as_ref())

@@ -136,7 +136,8 @@ impl Slurm {
         Ok(marks)
     }
 
-    /// One poll: the queue, and the accounting for those that have left it.
+    /// One poll: the queue, and the accounting for those that have left it or were
+    /// started again.
     pub async fn observe(&self, jobs: &[Watched]) -> Result<Vec<Observed>, ClusterError> {
         let site = self.site().await?;
         let (mut known, doubles) = queue::one_each(self.in_queue().await?);
@@ -144,23 +145,13 @@ impl Slurm {
             // A request that arrived after it was given up.
             self.cancel_doubles(doubles).await;
         }
-        let gone: Vec<&Watched> = jobs.iter().filter(|job| !known.contains_key(&job.key)).collect();
-        if site.accounting && !gone.is_empty() {
-            let ids = gone.iter().filter_map(|job| ids::parse(job.remote_id.as_deref()?)).flatten();
-            // Arrays are asked about as wholes: their tasks are one answer.
-            let arrays: BTreeSet<u64> = ids.map(|id| id.job).collect();
-            let arrays: Vec<String> = arrays.iter().map(u64::to_string).collect();
-            for chunk in arrays.chunks(IDS) {
-                for seen in self.in_accounting(|mark| queue::sacct(chunk, mark)).await? {
-                    // What it calls running has left the queue: it lags behind.
-                    let ended = seen.facts.as_ref().is_some_and(|f| f.status.is_ended());
-                    if ended {
-                        known.entry(seen.key.clone()).or_insert(seen);
-                    }
-                }
-            }
+        if site.accounting {
+            let gone: Vec<&Watched> =
+                jobs.iter().filter(|job| !known.contains_key(&job.key)).collect();
+            known.extend(self.ended(&gone).await?);
+            self.tell_restarts(jobs, &mut known).await?;
         }
-        let unmarked: Vec<(JobKey, String)> = gone
+        let unmarked: Vec<(JobKey, String)> = jobs
             .iter()
             .filter(|job| !known.contains_key(&job.key))
             .filter_map(|job| Some((job.key.clone(), job.log_path.as_deref()?.to_owned())))
@@ -179,6 +170,56 @@ impl Slurm {
         }
         Ok(answer)
     }
+
+    /// How jobs ended that have left the queue, as far as the accounting knows.
+    async fn ended(&self, gone: &[&Watched]) -> Result<HashMap<JobKey, Seen>, ClusterError> {
+        let mut ended = HashMap::new();
+        for chunk in records_of(gone).chunks(IDS) {
+            for seen in self.in_accounting(|mark| queue::sacct(chunk, mark)).await? {
+                // What it calls running has left the queue: it lags behind.
+                if seen.facts.as_ref().is_some_and(|facts| facts.status.is_ended()) {
+                    ended.entry(seen.key.clone()).or_insert(seen);
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Adds why Slurm ended the last start of jobs that it has started again since
+    /// they were last seen.
+    async fn tell_restarts(
+        &self,
+        jobs: &[Watched],
+        known: &mut HashMap<JobKey, Seen>,
+    ) -> Result<(), ClusterError> {
+        let again = |job: &&Watched| {
+            let facts = known.get(&job.key).and_then(|seen| seen.facts.as_ref());
+            facts.is_some_and(|facts| facts.restarts >= job.starts)
+        };
+        let again: Vec<&Watched> = jobs.iter().filter(again).collect();
+        let mut starts = queue::Starts::new();
+        for chunk in records_of(&again).chunks(IDS) {
+            let separator = Separator::draw();
+            let call = words(&queue::sacct_starts(chunk, &separator));
+            let answer = self.query(&call, ACCOUNTING).await?;
+            starts.extend(queue::read_starts(&answer, &separator, self.origin()?));
+        }
+        let now = Timestamp::now();
+        for key in again.into_iter().map(|job| &job.key) {
+            if let Some(seen) = known.get_mut(key) {
+                seen.follows(starts.get(key).map_or(&[], Vec::as_slice), now);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ids to ask the accounting about. Arrays are asked about as wholes: their tasks
+/// are one answer.
+fn records_of(jobs: &[&Watched]) -> Vec<String> {
+    let ids = jobs.iter().filter_map(|job| ids::parse(job.remote_id.as_deref()?)).flatten();
+    let records: BTreeSet<u64> = ids.map(|id| id.job).collect();
+    records.iter().map(u64::to_string).collect()
 }
 
 /// What a job's own mark tells, when Slurm remembers nothing.
