@@ -97,7 +97,9 @@ fn many_clusters(mut stage: Stage) -> Stage {
             h.error = Some("no route to host".into());
             h.last_seen = Some(dawn() - jiff::SignedDuration::from_hours(2));
         }),
-        cluster("大学-cluster", ClusterKind::Slurm, |h| h.needs_login = true),
+        cluster("大学-cluster", ClusterKind::Slurm, |h| {
+            (h.needs_login, h.can.login) = (true, true)
+        }),
         cluster("old", ClusterKind::Runai, |h| h.enabled = false),
     ];
     stage.world.health.clone_from(&all);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::msg::HalfTyped;
 use crate::domain::{
-    ids::{JobIx, RunId},
+    ids::{ClusterId, JobIx, RunId},
     plan::Plan,
 };
 
@@ -128,6 +128,10 @@ pub enum Effect {
     /// To the terminal's clipboard (OSC 52).
     Copy {
         text: String,
+    },
+    /// Lend the terminal to the login of this cluster; answered by `Msg::LoggedIn`.
+    LogIn {
+        cluster: ClusterId,
     },
     /// Poll the watched run now.
     Refresh,

@@ -152,6 +152,9 @@ pub enum Action {
     OnlyMatches,
     // runs
     CloneRun,
+    // clusters
+    /// The terminal goes to the cluster's login for a while.
+    LogIn,
 }
 
 /// One key with its modifiers, as it is written in the table: `n`, `D`,

@@ -69,6 +69,8 @@ pub struct Model {
     /// When Ctrl-C was pressed once.
     pub leaving: Option<Timestamp>,
     pub quitting: bool,
+    /// A login has the terminal: nothing is drawn.
+    pub lent: bool,
 }
 
 impl Model {
@@ -91,6 +93,7 @@ impl Model {
             notice: None,
             leaving: None,
             quitting: false,
+            lent: false,
         }
     }
 

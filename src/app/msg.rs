@@ -11,7 +11,7 @@ use crate::{
         ids::{ClusterId, JobIx, RunId},
         plan::Plan,
         run::Run,
-        site::{Capacity, ClusterKind},
+        site::{Capabilities, Capacity, ClusterKind},
         status::Status,
     },
     error::Report,
@@ -60,6 +60,7 @@ pub struct ClusterHealth {
     pub id: ClusterId,
     pub kind: ClusterKind,
     pub enabled: bool,
+    pub can: Capabilities,
     /// Of the newest answer, whatever its age.
     pub capacity: Option<Capacity>,
     /// When it last answered.
@@ -171,8 +172,15 @@ pub enum Msg {
     Notice(String),
     /// Something did not work; shown until dismissed.
     Failed(Report),
+    /// The login that had the terminal has ended; why it did not succeed.
+    LoggedIn {
+        cluster: ClusterId,
+        error: Option<String>,
+    },
     /// The program was stopped and goes on: the terminal may look like anything.
     Continued,
     /// The system asks the program to end (hang-up, terminate).
     Terminate,
+    /// Ctrl-C, where the terminal makes a signal of it.
+    Interrupt,
 }

@@ -17,7 +17,7 @@ use crate::domain::{
     plan::{BatchHead, JobAction, Plan, PlannedJob, Totals},
     resources::Gpus,
     run::{Accepted, Conductor, JobFacts, Record, Run, Stamped},
-    site::{Capacity, ClusterKind},
+    site::{Capabilities, Capacity, ClusterKind},
     status::{Cause, Status},
 };
 
@@ -337,6 +337,7 @@ pub fn health(stale: bool) -> Vec<ClusterHealth> {
         id: ClusterId::new(name),
         kind,
         enabled: true,
+        can: Capabilities::of(kind),
         capacity: Some(Capacity {
             gpus_total: Some(Gpus::whole(total)),
             gpus_free: Some(Gpus::whole(free)),

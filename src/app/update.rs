@@ -23,8 +23,9 @@ use super::{
     overlay::{self, Overlay},
     screen::View,
 };
+use crate::domain::ids::ClusterId;
 pub use actions::{enabled, enabled_in};
-use freshness::{check_if_due, is_changing, plan_again, run_told};
+use freshness::{check_clusters, check_if_due, is_changing, plan_again, run_told};
 use views::{go, to_view, with_view};
 
 /// How long a passing word stays.
@@ -66,11 +67,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.overlays.insert(at, panel);
             }
         }
-        Msg::Terminate => {
+        // A Ctrl-C for whoever has the terminal.
+        Msg::Interrupt if model.lent => {}
+        Msg::Terminate | Msg::Interrupt => {
             model.quitting = true;
             effects.push(Effect::Quit);
         }
+        Msg::Continued if model.lent => {}
         Msg::Continued => effects.push(Effect::Retake),
+        Msg::LoggedIn { cluster, error } => logged_in(model, &cluster, error, &mut effects),
         Msg::Clusters(health) => model.health = health,
         Msg::Planned { revision, plan } => {
             with_view(model, View::Compose, &mut effects, |m, cx| {
@@ -105,6 +110,24 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// The terminal is ours again, and the cluster may answer now.
+fn logged_in(
+    model: &mut Model,
+    cluster: &ClusterId,
+    error: Option<String>,
+    effects: &mut Vec<Effect>,
+) {
+    model.lent = false;
+    effects.push(Effect::Retake);
+    check_clusters(model, effects);
+    effects.push(Effect::Refresh);
+    let words = error.map_or_else(
+        || format!("logged in to {cluster}"),
+        |why| format!("the login to {cluster} did not succeed: {why}"),
+    );
+    model.notice = Some((model.now, words));
 }
 
 fn tick(model: &mut Model, now: Timestamp, effects: &mut Vec<Effect>) {

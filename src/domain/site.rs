@@ -76,6 +76,8 @@ pub struct Capabilities {
     /// The workers of a distributed job have a log each; else they share the job's.
     pub worker_logs: bool,
     pub suspend: bool,
+    /// A person can log in to it at the terminal.
+    pub login: bool,
     /// Takes a job once, however often it is sent under one key.
     pub idempotent: bool,
     /// Code is sent there, to a folder named by its content.
@@ -106,6 +108,7 @@ impl Capabilities {
             logs: true,
             worker_logs: false,
             suspend: false,
+            login: false,
             idempotent: false,
             sends_code: false,
             min_interval_ms: 3_000,

@@ -79,7 +79,7 @@ where
         while !self.model.quitting {
             tokio::select! {
                 biased;
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && !self.model.lent => {
                     self.draw()?;
                     drawn = Some(Instant::now());
                     due = None;

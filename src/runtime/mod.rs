@@ -10,6 +10,7 @@ pub mod engine;
 mod faults;
 mod folder_watch;
 pub mod handle;
+mod keyboard;
 pub mod requests;
 mod session;
 pub mod terminal;

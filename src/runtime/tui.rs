@@ -10,8 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crossterm::event::{Event, EventStream};
-use futures::{Stream, StreamExt, stream};
 use jiff::{Timestamp, tz::TimeZone};
 use rustix::process::Signal;
 use tokio::{
@@ -23,6 +21,7 @@ use super::{
     app_loop::{App, Perform},
     effects::Effects,
     engine::Engine,
+    keyboard,
     terminal::{self, Screen},
 };
 use crate::{
@@ -75,7 +74,8 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
     terminal::install_panic_hook(news.clone(), log);
     let size = screen.terminal.size().map_err(lost)?;
     let mut model = Model::new(settings(&config), Timestamp::now(), size.width, size.height);
-    let mut effects = Effects::new(engine, news.clone());
+    let (keyboard, typed) = keyboard::typed();
+    let mut effects = Effects::new(engine, news.clone(), keyboard);
     watch_signals(&news);
     watch_continue(&news);
     for problem in problems {
@@ -94,7 +94,7 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
         clock: Timestamp::now,
         spoilt: false,
     };
-    let ended = app.run(typed(), &mut inbox).await;
+    let ended = app.run(typed, &mut inbox).await;
     drop(screen);
     let words = effects.leave().await;
     // A terminal that is gone is a reason to leave, not an error.
@@ -104,21 +104,6 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
     }
 }
 
-/// What the terminal sends. A task of its own reads it: `EventStream` wakes only
-/// whoever polled it first, and the loop polls once more without waiting.
-fn typed() -> impl Stream<Item = io::Result<Event>> {
-    let (send, mut typed) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut events = EventStream::new();
-        while let Some(event) = events.next().await {
-            if send.send(event).is_err() {
-                break;
-            }
-        }
-    });
-    stream::poll_fn(move |cx| typed.poll_recv(cx))
-}
-
 fn is_hang_up(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected)
         || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
@@ -126,12 +111,17 @@ fn is_hang_up(error: &io::Error) -> bool {
 
 /// Terminate, hang-up and an interrupt from outside end the program in good order.
 fn watch_signals(news: &mpsc::UnboundedSender<Msg>) {
-    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
+    let kinds = [
+        (SignalKind::terminate(), Msg::Terminate),
+        (SignalKind::hangup(), Msg::Terminate),
+        (SignalKind::interrupt(), Msg::Interrupt),
+    ];
+    for (kind, msg) in kinds {
         let news = news.clone();
         if let Ok(mut stream) = signal(kind) {
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
-                    let _ = news.send(Msg::Terminate);
+                    let _ = news.send(msg.clone());
                 }
             });
         }

@@ -27,7 +27,7 @@ use jobdeck::{
         planner::{self, PlanContext},
         resources::Gpus,
         run::{Accepted, JobFacts, Record, Run, Stamped},
-        site::{Capacity, ClusterKind, ClusterView},
+        site::{Capabilities, Capacity, ClusterKind, ClusterView},
         status::{Cause, Status},
     },
     ui::{self, theme::Theme},
@@ -104,6 +104,7 @@ impl Default for World {
             id: id.clone(),
             kind: ClusterKind::Local,
             enabled: true,
+            can: Capabilities::of(ClusterKind::Local),
             capacity: Some(capacity),
             last_seen: Some(dawn()),
             error: None,
@@ -204,6 +205,9 @@ impl World {
             }
             Effect::CloneRun { run } => {
                 vec![Msg::Cloned { name: run.to_string(), text: BATCH.into() }]
+            }
+            Effect::LogIn { cluster } => {
+                vec![Msg::LoggedIn { cluster: cluster.clone(), error: None }]
             }
             Effect::FollowLog(request) => vec![Msg::Log(LogPart {
                 serial: request.serial,

@@ -102,7 +102,7 @@ pub const TABLE: &[Entry] = &[
     row(A::NextFailed, Monitor, &["n"], "next failed", "go to the next job that went wrong"),
     shown(A::SendHeld, Monitor, &["S"], "send held", "go on sending what is held", ("send", 60)),
     row(A::StopSending, Monitor, &["X"], "stop sending", "send nothing more; what is unsent stays retryable"),
-    row(A::CopyId, Monitor, &["y"], "copy id", "copy the cluster's id of the job"),
+    row(A::CopyId, Monitor, &["y"], "copy id", "copy the cluster's id of the job; while a workspace runs its address"),
     // Log pane
     shown(A::Follow, Logs, &["f"], "follow", "follow the log, or stop", ("follow", 98)),
     shown(A::Wrap, Logs, &["w"], "wrap", "wrap long lines", ("wrap", 60)),
@@ -119,6 +119,8 @@ pub const TABLE: &[Entry] = &[
     row(A::Top, Logs, &["g"], "top", "go to the first"),
     // Runs
     shown(A::CloneRun, Runs, &["D", "C"], "clone run", "open the run's batch in Compose, to change and send again", ("clone", 90)),
+    // Clusters
+    shown(A::LogIn, Clusters, &["L"], "log in", "the terminal goes to ssh, for a password or a code", ("log in", 90)),
     // Sorting
     shown(A::Sort, Monitor, &["s"], "sort", "sort by the next column", ("sort", 35)),
     row(A::SortReverse, Monitor, &["o"], "reverse order", "sort the other way round"),

@@ -121,7 +121,8 @@ fn every_action_is_in_the_table() {
             A::NextWorker => A::NextError,
             A::NextError => A::OnlyMatches,
             A::OnlyMatches => A::CloneRun,
-            A::CloneRun => return None,
+            A::CloneRun => A::LogIn,
+            A::LogIn => return None,
         })
     };
     let mut action = Some(A::GoCompose);

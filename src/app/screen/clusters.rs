@@ -36,8 +36,11 @@ pub fn advice(health: &ClusterHealth) -> Vec<String> {
     if !health.enabled {
         return vec![format!("it is switched off: set `enabled: true` under `clusters.{id}`")];
     }
-    if health.needs_login {
-        return vec![format!("run `jobdeck login {id}` in another terminal, then Ctrl-R")];
+    if health.needs_login && health.can.login {
+        return vec![
+            "press L: ssh asks at the terminal for what it wants to know".to_owned(),
+            "jobs for it wait until then; nothing is lost".to_owned(),
+        ];
     }
     if health.error.is_some() {
         let first = match health.kind {
@@ -145,6 +148,12 @@ impl ClustersView {
         match action {
             Action::Back => vec![Step::Back],
             Action::Activate => vec![Step::Do(Effect::CheckClusters)],
+            Action::LogIn => cx
+                .clusters
+                .get(self.cursor.at)
+                .map(|health| Step::Do(Effect::LogIn { cluster: health.id.clone() }))
+                .into_iter()
+                .collect(),
             action => {
                 let len = cx.clusters.len();
                 self.cursor.on_action(action, len, Self::page(cx.height, len));
@@ -159,8 +168,16 @@ impl ClustersView {
     }
 
     /// Whether the action makes sense now; `Err` says why not.
-    pub fn enabled(&self, action: Action) -> Result<(), &'static str> {
+    pub fn enabled(&self, action: Action, clusters: &[ClusterHealth]) -> Result<(), &'static str> {
         match action {
+            Action::LogIn => match clusters.get(self.cursor.at) {
+                None => Err("no cluster has answered yet"),
+                Some(health) if !health.enabled => Err("it is switched off"),
+                Some(health) if !health.can.login => {
+                    Err("it needs no login: it is not reached by ssh")
+                }
+                Some(_) => Ok(()),
+            },
             Action::Filter | Action::Mark | Action::MarkAll => {
                 Err("there is nothing to filter or mark here")
             }

@@ -38,7 +38,7 @@ pub fn enabled_in(model: &Model, view: View, action: Action) -> Result<(), &'sta
             View::Preview => model.preview.enabled(action),
             View::Monitor => model.monitor.enabled(action),
             View::Runs => model.runs.enabled(action),
-            View::Clusters => model.clusters.enabled(action),
+            View::Clusters => model.clusters.enabled(action, &model.health),
         },
     }
 }

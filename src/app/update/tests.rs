@@ -301,3 +301,35 @@ fn only_leaving_keeps_a_draft() {
     assert!(!words(&s).contains("draft"), "{}", words(&s));
     assert!(words(&s).contains("thrown away"));
 }
+
+#[test]
+fn a_login_has_the_terminal_until_it_ends() {
+    let mut m = Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24);
+    let mut health = sample::health(false);
+    if let Some(lab) = health.first_mut() {
+        lab.can.login = true;
+        lab.needs_login = true;
+    }
+    update(&mut m, Msg::Clusters(health));
+    press(&mut m, "5");
+    let lab = ClusterId::new("lab");
+    assert_eq!(press(&mut m, "L"), [Effect::LogIn { cluster: lab.clone() }]);
+    assert!(m.lent);
+    assert_eq!(update(&mut m, Msg::Interrupt), [], "Ctrl-C is for ssh");
+    assert_eq!(update(&mut m, Msg::Continued), []);
+    assert!(!m.quitting);
+    let error = Some("ssh ended with code 255".to_owned());
+    let effects = update(&mut m, Msg::LoggedIn { cluster: lab, error });
+    assert_eq!(effects, [Effect::Retake, Effect::CheckClusters, Effect::Refresh]);
+    assert!(!m.lent && m.notice.as_ref().is_some_and(|(_, words)| words.contains("255")));
+    assert_eq!(update(&mut m, Msg::Interrupt), [Effect::Quit]);
+}
+
+#[test]
+fn what_is_reached_without_ssh_has_no_login() {
+    let mut m = Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 80, 24);
+    update(&mut m, Msg::Clusters(sample::health(false)));
+    press(&mut m, "5");
+    assert_eq!(press(&mut m, "L"), []);
+    assert!(!m.lent && m.notice.is_some());
+}

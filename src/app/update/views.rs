@@ -92,6 +92,7 @@ pub(super) fn with_view(
                 replace_batch(model, "Open the run's batch instead?", effect, effects);
             }
             Step::Do(effect) => {
+                model.lent |= matches!(effect, Effect::LogIn { .. });
                 if let Effect::Plan { revision, again, .. } = &effect {
                     model.preview.on_asked(*revision);
                     if *again {

@@ -12,6 +12,7 @@
 
 use std::{
     io::Write,
+    process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,6 +28,7 @@ use super::{
     app_loop::Perform,
     engine::{Engine, Options},
     handle::{Code, Command, Finish, Until},
+    keyboard::Keyboard,
     terminal,
 };
 use crate::{
@@ -34,7 +36,11 @@ use crate::{
         effect::{Effect, RunCommand},
         msg::{self, Msg},
     },
-    domain::{ids::RunId, plan::Plan, run::Conductor},
+    domain::{
+        ids::{ClusterId, RunId},
+        plan::Plan,
+        run::Conductor,
+    },
     error::{Kind, Report},
     procs,
 };
@@ -66,12 +72,13 @@ pub struct Effects {
     opened: Option<opened::Opened>,
     /// Runs that were left and are still being left.
     leaving: Vec<JoinHandle<Option<Finish>>>,
+    keyboard: Keyboard,
     checking: watch::Sender<()>,
 }
 
 impl Effects {
     /// Must be made inside the runtime its tasks will run on.
-    pub fn new(engine: Engine, news: News) -> Self {
+    pub(super) fn new(engine: Engine, news: News, keyboard: Keyboard) -> Self {
         let health = Health::default();
         Self {
             planning: planning::Planning::start(engine.clone(), news.clone()),
@@ -80,6 +87,7 @@ impl Effects {
             health,
             opened: None,
             leaving: Vec::new(),
+            keyboard,
             engine,
             news,
         }
@@ -166,6 +174,31 @@ impl Effects {
                 "the batch has errors, so nothing was submitted",
             ))),
         }
+    }
+
+    /// Lends the terminal to the cluster's login. Signals of the keyboard reach both
+    /// programs; this one leaves them to the other (`Model::lent`).
+    fn log_in(&self, cluster: ClusterId) {
+        let command = self.engine.clusters().get(&cluster).and_then(|c| c.login());
+        let (keyboard, news) = (self.keyboard.clone(), self.news.clone());
+        tokio::spawn(async move {
+            let error = match command {
+                Some(command) => {
+                    keyboard.rest().await;
+                    terminal::restore();
+                    eprintln!("jobdeck: logging in to {cluster}; Ctrl-C gives up");
+                    let ended =
+                        tokio::process::Command::from(command).kill_on_drop(true).status().await;
+                    keyboard.wake();
+                    login_failure(ended)
+                }
+                None => Some("it has none".to_owned()),
+            };
+            if let Ok((width, height)) = crossterm::terminal::size() {
+                let _ = news.send(Msg::Resize { width, height });
+            }
+            let _ = news.send(Msg::LoggedIn { cluster, error });
+        });
     }
 
     fn tell(&self, msg: Msg) {
@@ -263,6 +296,7 @@ impl Perform for Effects {
             Effect::CheckClusters => {
                 self.checking.send_replace(());
             }
+            Effect::LogIn { cluster } => self.log_in(cluster),
             Effect::Copy { text } => {
                 let mut out = std::io::stdout();
                 let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
@@ -281,14 +315,27 @@ impl Perform for Effects {
     }
 }
 
+/// Why a login did not succeed; ssh has told the rest at the terminal.
+fn login_failure(ended: std::io::Result<ExitStatus>) -> Option<String> {
+    match ended {
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(match status.code() {
+            Some(code) => format!("ssh ended with code {code}"),
+            None => "ssh was interrupted".to_owned(),
+        }),
+        Err(error) => Some(format!("ssh cannot be started: {error}")),
+    }
+}
+
 /// The task that asks the clusters.
 fn start_checking(engine: Engine, health: Health, news: News) -> watch::Sender<()> {
     one_at_a_time(move || {
         let (engine, health, news) = (engine.clone(), health.clone(), news.clone());
         async move {
             let clusters = engine.check_clusters().await;
-            let fresh =
-                clusters.into_iter().map(|c| opened::health(c.id, c.kind, c.enabled, c.health));
+            let fresh = clusters
+                .into_iter()
+                .map(|c| opened::health(c.id, c.kind, c.enabled, c.can, c.health));
             let all = {
                 let mut all = health.lock().unwrap_or_else(PoisonError::into_inner);
                 *all = fresh.collect();

@@ -24,7 +24,7 @@ use crate::{
     domain::{
         ids::{ClusterId, RunId},
         plan::Approved,
-        site::{Capacity, ClusterKind},
+        site::{Capabilities, Capacity, ClusterKind},
     },
     error::Report,
     runtime::{
@@ -106,12 +106,14 @@ pub(super) fn health(
     id: ClusterId,
     kind: ClusterKind,
     enabled: bool,
+    can: Capabilities,
     health: handle::Health,
 ) -> msg::ClusterHealth {
     msg::ClusterHealth {
         id,
         kind,
         enabled,
+        can,
         capacity: health.capacity,
         last_seen: health.last_seen,
         error: health.error,
@@ -208,12 +210,13 @@ fn merge(engine: &Engine, all: &Health, id: ClusterId, fresh: handle::Health) ->
             // A poll of jobs tells nothing of GPUs: beside its fresh time the run
             // repeats what it heard of them when it last wanted to send.
             let capacity = newest_capacity(known.capacity.take(), &fresh);
-            *known = health(id, known.kind, known.enabled, fresh);
+            *known = health(id, known.kind, known.enabled, known.can.clone(), fresh);
             known.capacity = capacity;
         }
     } else {
         let kind = engine.config().clusters.get(&id).map_or(ClusterKind::Local, |c| c.kind);
-        all.push(health(id, kind, true, fresh));
+        let can = engine.capabilities(&id, kind);
+        all.push(health(id, kind, true, can, fresh));
     }
     Msg::Clusters(all.clone())
 }

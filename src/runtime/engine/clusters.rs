@@ -21,7 +21,7 @@ use crate::{
     config::{Config, KindSettings, paths::StateDir},
     domain::{
         ids::ClusterId,
-        site::{Capacity, ClusterKind, ClusterView, ClusterViews},
+        site::{Capabilities, Capacity, ClusterKind, ClusterView, ClusterViews},
     },
     procs,
 };
@@ -127,6 +127,13 @@ impl Engine {
             .collect()
     }
 
+    /// What a configured cluster can do; of a kind that this build cannot drive,
+    /// what such clusters can.
+    pub(crate) fn capabilities(&self, id: &ClusterId, kind: ClusterKind) -> Capabilities {
+        let cluster = self.inner.clusters.get(id);
+        cluster.map_or_else(|| Capabilities::of(kind), |c| c.capabilities().clone())
+    }
+
     /// As [`Engine::views`], with the local executor asked first, which costs nothing.
     pub(crate) async fn views_now(&self) -> ClusterViews {
         self.ask_here().await;
@@ -215,6 +222,7 @@ impl Engine {
                 id: id.clone(),
                 kind: entry.kind,
                 enabled: entry.enabled,
+                can: self.capabilities(id, entry.kind),
                 health: healths.shift_remove(id).unwrap_or_else(|| Health {
                     error: entry.enabled.then(|| {
                         format!(

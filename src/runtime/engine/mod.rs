@@ -20,7 +20,7 @@ use crate::{
     domain::{
         ids::{ClusterId, RunId},
         run::{Conductor, Run},
-        site::ClusterKind,
+        site::{Capabilities, ClusterKind},
         status::Status,
     },
     journal::RunDir,
@@ -131,6 +131,7 @@ pub struct ClusterHealth {
     pub id: ClusterId,
     pub kind: ClusterKind,
     pub enabled: bool,
+    pub can: Capabilities,
     pub health: Health,
 }
 

@@ -41,6 +41,7 @@ impl Session {
                 id: ClusterId::new(name),
                 kind,
                 enabled: true,
+                can: Capabilities::of(kind),
                 capacity: None,
                 last_seen: Some(now),
                 error: None,
@@ -137,6 +138,7 @@ pub(crate) fn context() -> PlanContext {
         adds_master: false,
         logs: true,
         suspend: false,
+        login: false,
         min_interval_ms: 100,
     };
     let clusters = [("local", ClusterKind::Local), ("lab", ClusterKind::Slurm)]

@@ -345,8 +345,11 @@ impl Opened {
 
     pub(super) fn copy_id(&self) -> Vec<Step> {
         let Some(ix) = self.current() else { return Vec::new() };
-        let last = self.run.job(ix).and_then(|job| job.attempt());
-        let id = last.and_then(|a| a.remote_id.as_deref()).map_or_else(
+        let job = self.run.job(ix);
+        let last = job.and_then(|job| job.attempt());
+        let runs = job.is_some_and(|job| job.status == Status::Running);
+        let address = last.and_then(|a| a.url.as_deref()).filter(|_| runs);
+        let id = address.or_else(|| last.and_then(|a| a.remote_id.as_deref())).map_or_else(
             || self.run.key(ix, last.map_or(1, |a| a.number)).to_string(),
             str::to_owned,
         );

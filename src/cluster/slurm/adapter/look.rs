@@ -163,7 +163,10 @@ impl Slurm {
             let facts = match known.get(&job.key) {
                 // In a state that this build does not know: nothing is said.
                 Some(Seen { facts: None, .. }) => continue,
-                Some(seen) => seen.facts.clone(),
+                Some(seen) => seen.facts.clone().map(|facts| match &self.settings.ssh {
+                    Some(host) => queue::through_tunnel(facts, host),
+                    None => facts,
+                }),
                 None => marks.get(&job.key).map(|code| ended_by_mark(*code)),
             };
             answer.push(Observed { key: job.key.clone(), facts });

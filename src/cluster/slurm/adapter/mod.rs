@@ -58,7 +58,10 @@ impl Slurm {
     ) -> Self {
         Self {
             transport: Transport::new(id.clone(), &settings, sockets),
-            capabilities: Capabilities::of(ClusterKind::Slurm),
+            capabilities: Capabilities {
+                login: settings.ssh.is_some(),
+                ..Capabilities::of(ClusterKind::Slurm)
+            },
             id,
             settings,
             origin,

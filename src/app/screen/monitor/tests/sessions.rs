@@ -434,3 +434,29 @@ fn changes_typed_for_a_retry_are_there_again_after_esc() {
     let Input::Retry(form) = opened(&m).input() else { panic!() };
     assert_eq!(form.line.text(), "", "not for another job");
 }
+
+#[test]
+fn of_a_running_workspace_its_address_is_copied() {
+    let mut run = sample::small();
+    let ix = JobIx(0);
+    let with_address = |mut facts: crate::domain::run::JobFacts| {
+        facts.url = Some("http://localhost:20090".into());
+        facts
+    };
+    run.apply(&sample::observed(0, 1, 710, with_address(sample::running(100, "gpu02"))));
+    let copied = |run: &crate::domain::run::Run| {
+        let mut m = sample::model(run.clone(), 120, 32);
+        press(&mut m, "home");
+        while opened(&m).current() != Some(ix) {
+            press(&mut m, "j");
+        }
+        press(&mut m, "y").into_iter().find_map(|effect| match effect {
+            Effect::Copy { text } => Some(text),
+            _ => None,
+        })
+    };
+    assert_eq!(copied(&run).as_deref(), Some("http://localhost:20090"));
+    let ended = with_address(sample::ended(Status::Succeeded, 100, 715));
+    run.apply(&sample::observed(0, 1, 716, ended));
+    assert_ne!(copied(&run).as_deref(), Some("http://localhost:20090"), "nothing serves there now");
+}
