@@ -98,7 +98,7 @@ fn many_clusters(mut stage: Stage) -> Stage {
             h.last_seen = Some(dawn() - jiff::SignedDuration::from_hours(2));
         }),
         cluster("大学-cluster", ClusterKind::Slurm, |h| {
-            (h.needs_login, h.can.login) = (true, true)
+            (h.needs_login, h.can.login) = (true, true);
         }),
         cluster("old", ClusterKind::Runai, |h| h.enabled = false),
     ];

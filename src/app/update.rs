@@ -67,13 +67,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.overlays.insert(at, panel);
             }
         }
-        // A Ctrl-C for whoever has the terminal.
-        Msg::Interrupt if model.lent => {}
+        // For whoever has the terminal.
+        Msg::Interrupt | Msg::Continued if model.lent => {}
         Msg::Terminate | Msg::Interrupt => {
             model.quitting = true;
             effects.push(Effect::Quit);
         }
-        Msg::Continued if model.lent => {}
         Msg::Continued => effects.push(Effect::Retake),
         Msg::LoggedIn { cluster, error } => logged_in(model, &cluster, error, &mut effects),
         Msg::Clusters(health) => model.health = health,
@@ -125,7 +124,7 @@ fn logged_in(
     effects.push(Effect::Refresh);
     let words = error.map_or_else(
         || format!("logged in to {cluster}"),
-        |why| format!("the login to {cluster} did not succeed: {why}"),
+        |why| format!("not logged in to {cluster}: {why}"),
     );
     model.notice = Some((model.now, words));
 }

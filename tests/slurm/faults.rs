@@ -43,7 +43,8 @@ fn a_submission_killed_at_any_moment_starts_each_job_once() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        lab.world.run_args(&[&submit[..], &["--wait"]].concat()).expect(0);
+        lab.world.run_args(&[&submit[..], &["--wait"]].concat());
+        lab.send_unlaunched_again("r");
         each_once(&lab, 60, &format!("killed after {} ms", kill * 40));
     }
 }

@@ -155,6 +155,24 @@ impl Lab {
         self.world.run_args(&args)
     }
 
+    /// Sends again what Slurm itself failed to launch; all must have succeeded then. A
+    /// node that registers while a step is about to listen takes its script for a stray
+    /// one («Purging vestigial job script» in slurmd's log): such a job has not started,
+    /// and ends with 2, for «no such file».
+    #[track_caller]
+    pub fn send_unlaunched_again(&self, run: &str) {
+        let started = self.started();
+        let status = self.status(run);
+        for job in status["jobs"].as_array().unwrap() {
+            let name = job["name"].as_str().unwrap();
+            let unlaunched = job["status"] == "failed" && job["exit_code"] == 2;
+            if unlaunched && !started.iter().any(|other| other == name) {
+                self.world.run(&format!("retry {run} {name} --yes")).expect(0);
+            }
+        }
+        self.world.run(&format!("wait {run}")).expect(0);
+    }
+
     /// Takes back what is left of a run; where nothing disturbs it, within moments.
     #[track_caller]
     pub fn end(&self, run: &str) {

@@ -170,14 +170,15 @@ pub fn read_squeue(answer: &str, separator: &Separator, origin: &str) -> Vec<See
 }
 
 /// What serves on a node that only the login node can reach: the address at this
-/// end of a tunnel, and the command that makes it.
-pub fn through_tunnel(mut facts: JobFacts, host: &str) -> JobFacts {
+/// end of a tunnel, and the command that makes it. `options` are those that ssh needs
+/// to reach `host`.
+pub fn through_tunnel(mut facts: JobFacts, options: &[String], host: &str) -> JobFacts {
     let place = facts.url.as_deref().and_then(|url| url.strip_prefix("http://")?.split_once(':'));
     if let Some((node, port)) = place {
-        facts.reason = Some(format!(
-            "first `ssh -N -L {port}:{node}:{port} {}`, then its address",
-            quote(host)
-        ));
+        let tunnel = ["ssh".into(), "-N".into(), "-L".into(), format!("{port}:{node}:{port}")];
+        let command: Vec<_> = tunnel.iter().chain(options).map(|word| quote(word)).collect();
+        let command = format!("{} {}", command.join(" "), quote(host));
+        facts.reason = Some(format!("first `{command}`, then its address"));
         facts.url = Some(format!("http://localhost:{port}"));
     }
     facts
@@ -363,11 +364,11 @@ mod tests {
         let facts = |n: usize| seen[n].facts.clone().unwrap();
         assert_eq!((facts(2).restarts, facts(2).node.as_deref()), (1, Some("gpu1")));
         assert_eq!(facts(3).url.as_deref(), Some("http://gpu2:20090"));
-        let tunnelled = through_tunnel(facts(3), "alice@login");
+        let tunnelled = through_tunnel(facts(3), &["-p".into(), "2222".into()], "alice@login");
         assert_eq!(tunnelled.url.as_deref(), Some("http://localhost:20090"));
-        let command = "`ssh -N -L 20090:gpu2:20090 alice@login`";
+        let command = "`ssh -N -L 20090:gpu2:20090 -p 2222 alice@login`";
         assert!(tunnelled.reason.is_some_and(|words| words.contains(command)));
-        assert_eq!(through_tunnel(facts(0), "alice@login"), facts(0));
+        assert_eq!(through_tunnel(facts(0), &[], "alice@login"), facts(0));
         assert_eq!((facts(4).exit_code, facts(4).cause), (Some(137), Some(Cause::Exit)));
         assert!(facts(4).finished_at.is_some());
         assert!(facts(5).reason.unwrap().contains("UnavailableNodes:a|b"));

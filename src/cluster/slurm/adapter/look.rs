@@ -164,7 +164,7 @@ impl Slurm {
                 // In a state that this build does not know: nothing is said.
                 Some(Seen { facts: None, .. }) => continue,
                 Some(seen) => seen.facts.clone().map(|facts| match &self.settings.ssh {
-                    Some(host) => queue::through_tunnel(facts, host),
+                    Some(host) => queue::through_tunnel(facts, &self.settings.ssh_options, host),
                     None => facts,
                 }),
                 None => marks.get(&job.key).map(|code| ended_by_mark(*code)),
