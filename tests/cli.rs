@@ -242,3 +242,19 @@ fn a_state_folder_that_cannot_be_is_no_empty_history() {
     support::answer_of(world.command().env("JOBDECK_STATE_DIR", "/proc/x").args(["plan", &batch]))
         .expect(0);
 }
+
+#[test]
+fn what_a_kind_of_cluster_cannot_do_to_jobs_is_said_plainly() {
+    let world = World::new();
+    world.file("b.yaml", "jobs: [{name: a, command: sleep 600}]\n");
+    world.run("submit b.yaml --yes --run-id r").expect(0);
+    world.until("r", "running", |s| s["counts"]["running"] == 1);
+    let error = |line: &str| error(&world, line, 2)["message"].as_str().unwrap().to_owned();
+    assert_eq!(
+        error("requeue r --yes --json"),
+        "run r: nothing to requeue: a is on local, which cannot requeue jobs"
+    );
+    assert_eq!(error("hold r a --json"), "run r: nothing to hold: a runs already");
+    world.run("cancel r --yes").expect(0);
+    assert!(error("release r a --json").ends_with("a has ended"));
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::msg::HalfTyped;
 use crate::domain::{
+    action::RemoteAction,
     ids::{ClusterId, JobIx, RunId},
     plan::Plan,
 };
@@ -20,6 +21,11 @@ pub enum Stream {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunCommand {
     Cancel {
+        jobs: Vec<JobIx>,
+    },
+    /// Hold, release or requeue jobs that their cluster has.
+    Act {
+        action: RemoteAction,
         jobs: Vec<JobIx>,
     },
     /// `changes`: field name and new text, as with `retry --set`.

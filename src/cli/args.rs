@@ -71,6 +71,12 @@ pub enum Command {
     Retry(Retry),
     /// Stop jobs of a run.
     Cancel(Cancel),
+    /// Keep jobs in their cluster's queue from starting.
+    Hold(Jobs),
+    /// Let held jobs start.
+    Release(Jobs),
+    /// End running jobs and let their cluster start them anew.
+    Requeue(Requeue),
     /// Go on sending what is held.
     Send(SendHeld),
     /// Remove records and logs of ended runs, after a preview.
@@ -265,6 +271,15 @@ pub struct Cancel {
     #[command(flatten)]
     pub jobs: Jobs,
     /// Cancel without asking.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Requeue {
+    #[command(flatten)]
+    pub jobs: Jobs,
+    /// Requeue without asking.
     #[arg(short, long)]
     pub yes: bool,
 }

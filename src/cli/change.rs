@@ -95,7 +95,7 @@ fn names(run: &Run, jobs: &[JobIx]) -> Vec<String> {
 }
 
 /// A few names, for a question.
-fn some_names(run: &Run, jobs: &[JobIx]) -> String {
+pub(super) fn some_names(run: &Run, jobs: &[JobIx]) -> String {
     const SHOWN: usize = 8;
     let names = names(run, jobs);
     let mut text: Vec<_> = names.iter().take(SHOWN).map(|name| safe(name).into_owned()).collect();
@@ -106,22 +106,22 @@ fn some_names(run: &Run, jobs: &[JobIx]) -> String {
 }
 
 /// What a command would do to jobs of a run, as it is put to a person.
-struct Proposal<'a> {
+pub(super) struct Proposal<'a> {
     /// The command's own word.
-    action: &'static str,
+    pub(super) action: &'static str,
     /// What needs the confirmation, in words.
-    what: &'static str,
-    question: String,
-    run: &'a Run,
-    jobs: &'a [JobIx],
+    pub(super) what: &'static str,
+    pub(super) question: String,
+    pub(super) run: &'a Run,
+    pub(super) jobs: &'a [JobIx],
     /// Fields that new attempts change.
-    changes: &'a [(String, String)],
+    pub(super) changes: &'a [(String, String)],
 }
 
 impl Proposal<'_> {
     /// Asks, unless `yes` has answered already. `Some`: nobody has confirmed, which
     /// was told, and the command ends with this exit code.
-    fn withheld(&self, cx: &Context<'_>, yes: bool) -> Result<Option<u8>, Report> {
+    pub(super) fn withheld(&self, cx: &Context<'_>, yes: bool) -> Result<Option<u8>, Report> {
         let question = Question { text: &self.question, count: None, yes };
         if confirm::ask(cx.out, &question) == Consent::Given {
             return Ok(None);
@@ -140,11 +140,15 @@ impl Proposal<'_> {
 }
 
 /// Opens a run for one command.
-async fn opened(cx: &Context<'_>, id: &RunId, options: Options) -> Result<RunHandle, Report> {
+pub(super) async fn opened(
+    cx: &Context<'_>,
+    id: &RunId,
+    options: Options,
+) -> Result<RunHandle, Report> {
     cx.engine.open(id, Options { until: Until::Told, ..options }).await
 }
 
-fn told(cx: &Context<'_>, done: &Done) {
+pub(super) fn told(cx: &Context<'_>, done: &Done) {
     if !done.message.is_empty() {
         cx.out.say(several_lines(&done.message));
     }

@@ -38,6 +38,7 @@ mod plan;
 mod preview;
 mod records;
 mod runs;
+mod steer;
 mod table;
 mod ui;
 
@@ -135,6 +136,9 @@ async fn dispatch(
         Command::Logs(args) => logs::logs(&cx, args).await,
         Command::Retry(args) => change::retry(&cx, args).await,
         Command::Cancel(args) => change::cancel(&cx, args).await,
+        Command::Hold(args) => steer::hold(&cx, args).await,
+        Command::Release(args) => steer::release(&cx, args).await,
+        Command::Requeue(args) => steer::requeue(&cx, args).await,
         Command::Send(args) => change::send(&cx, args).await,
         Command::Clean(args) => records::clean(&cx, args).await,
         Command::Export(args) => records::export(&cx, args).await,

@@ -24,6 +24,8 @@ use crate::domain::{
     site::{Capabilities, Capacity, ClusterKind},
 };
 
+pub use crate::domain::action::RemoteAction;
+
 pub mod local;
 pub mod origin;
 pub mod slurm;
@@ -142,17 +144,6 @@ pub struct Observed {
     pub key: JobKey,
     /// `None`: the cluster answered and does not know the job.
     pub facts: Option<JobFacts>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RemoteAction {
-    Cancel,
-    Hold,
-    Release,
-    Requeue,
-    Suspend,
-    Resume,
 }
 
 /// The answer to an action on one job; `Err` in the cluster's own words.

@@ -1,6 +1,7 @@
 //! The pure core: words, amounts, batches, plans, runs. Nothing here reads a
 //! clock, a file or a network; time and random bits arrive as arguments.
 
+pub mod action;
 pub mod awake;
 pub mod batch;
 pub mod change;

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ids::ClusterId, job::JobType, resources::Gpus};
+use super::{action::RemoteAction, ids::ClusterId, job::JobType, resources::Gpus};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,6 +75,8 @@ pub struct Capabilities {
     pub logs: bool,
     /// The workers of a distributed job have a log each; else they share the job's.
     pub worker_logs: bool,
+    /// Jobs in its queue can be held and released, running ones put back into it.
+    pub requeue: bool,
     pub suspend: bool,
     /// A person can log in to it at the terminal.
     pub login: bool,
@@ -87,6 +89,15 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Whether this can be done to jobs there.
+    pub fn can(&self, action: RemoteAction) -> bool {
+        match action {
+            RemoteAction::Cancel => true,
+            RemoteAction::Hold | RemoteAction::Release | RemoteAction::Requeue => self.requeue,
+            RemoteAction::Suspend | RemoteAction::Resume => self.suspend,
+        }
+    }
+
     /// What every cluster of this kind can do.
     pub fn of(kind: ClusterKind) -> Self {
         use JobType::{Distributed, Method, Training, Workspace};
@@ -107,6 +118,7 @@ impl Capabilities {
             adds_master: false,
             logs: true,
             worker_logs: false,
+            requeue: false,
             suspend: false,
             login: false,
             idempotent: false,
@@ -132,6 +144,7 @@ impl Capabilities {
                 concurrency: 1,
                 absent_looks: 2,
                 absent_spacing_secs: 15,
+                requeue: true,
                 suspend: true,
                 sends_code: true,
                 min_interval_ms: 5_000,

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     domain::{
+        action::RemoteAction,
         ids::{ClusterId, JobIx, RunId},
         run::{Conductor, Run},
         site::Capacity,
@@ -85,6 +86,12 @@ pub enum Command {
     Cancel {
         jobs: Vec<JobIx>,
     },
+    /// Asks the clusters to do this to these jobs, once; those that it does not suit
+    /// are left alone.
+    Act {
+        action: RemoteAction,
+        jobs: Vec<JobIx>,
+    },
     /// New attempts. Jobs that have not ended are left alone. `changes` are fields
     /// with new values as on the command line (`gpus` `2`, `env.SEED` `7`,
     /// `command` …); an empty value removes the field.
@@ -123,6 +130,7 @@ impl Command {
         matches!(
             self,
             Self::Cancel { .. }
+                | Self::Act { .. }
                 | Self::Retry { .. }
                 | Self::Send
                 | Self::StopSending

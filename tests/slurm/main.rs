@@ -16,6 +16,7 @@ mod lab;
 mod login;
 mod queue;
 mod remote;
+mod steering;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../pty/term.rs"]

@@ -22,6 +22,7 @@ use jobdeck::{
         update::update,
     },
     domain::{
+        action::RemoteAction,
         ids::{ClusterId, JobIx, RunId},
         plan::Plan,
         planner::{self, PlanContext},
@@ -218,7 +219,9 @@ impl World {
             })],
             Effect::CheckClusters => vec![Msg::Clusters(self.health.clone())],
             Effect::Run { command, .. } => match command {
-                RunCommand::Cancel { jobs } | RunCommand::Retry { jobs, .. } => {
+                RunCommand::Cancel { jobs }
+                | RunCommand::Act { jobs, .. }
+                | RunCommand::Retry { jobs, .. } => {
                     vec![Msg::Notice(format!("{} jobs", jobs.len()))]
                 }
                 RunCommand::Send | RunCommand::StopSending => vec![],
@@ -415,9 +418,13 @@ impl Stage {
 
 /// Only an answered confirm box may make these.
 pub fn sends(effect: &Effect) -> bool {
+    use RemoteAction::{Hold, Release};
     match effect {
         Effect::Submit { .. } => true,
-        Effect::Run { command, .. } => !matches!(command, RunCommand::StopSending),
+        Effect::Run { command, .. } => !matches!(
+            command,
+            RunCommand::StopSending | RunCommand::Act { action: Hold | Release, .. }
+        ),
         _ => false,
     }
 }

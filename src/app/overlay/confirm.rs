@@ -4,7 +4,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{Confirm, Confirmed};
-use crate::app::effect::{Effect, RunCommand};
+use crate::{
+    app::effect::{Effect, RunCommand},
+    domain::action::RemoteAction,
+};
 
 /// What a key made of the box.
 #[derive(Debug, PartialEq)]
@@ -44,6 +47,10 @@ impl Confirmed {
         match self {
             Self::Submit(_) => ("submits", "sends nothing"),
             Self::Run { command: RunCommand::Cancel { .. }, .. } => ("cancels", "ends nothing"),
+            Self::Run { command: RunCommand::Act { action, .. }, .. } => match action {
+                RemoteAction::Requeue => ("requeues", "ends nothing"),
+                _ => ("does it", "changes nothing"),
+            },
             Self::Run { command: RunCommand::Retry { .. }, .. } => ("retries", "sends nothing"),
             Self::Run { command: RunCommand::Send, .. } => ("sends", "sends nothing"),
             Self::Run { command: RunCommand::StopSending, .. } => {

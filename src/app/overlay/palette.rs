@@ -75,6 +75,9 @@ fn is_about_a_row(action: Action) -> bool {
             | A::Retry
             | A::RetryWith
             | A::Cancel
+            | A::Hold
+            | A::Release
+            | A::Requeue
             | A::Fold
             | A::MarkRange
             | A::CopyId

@@ -20,6 +20,7 @@ use crate::{
     },
     config::{Config, KindSettings, paths::StateDir},
     domain::{
+        action::RemoteAction,
         ids::ClusterId,
         site::{Capabilities, Capacity, ClusterKind, ClusterView, ClusterViews},
     },
@@ -132,6 +133,12 @@ impl Engine {
     pub(crate) fn capabilities(&self, id: &ClusterId, kind: ClusterKind) -> Capabilities {
         let cluster = self.inner.clusters.get(id);
         cluster.map_or_else(|| Capabilities::of(kind), |c| c.capabilities().clone())
+    }
+
+    /// Whether this can be done to jobs of a cluster; `None`: none of that name is
+    /// configured.
+    pub fn can(&self, id: &ClusterId, action: RemoteAction) -> Option<bool> {
+        Some(self.inner.clusters.get(id)?.capabilities().can(action))
     }
 
     /// As [`Engine::views`], with the local executor asked first, which costs nothing.

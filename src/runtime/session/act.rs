@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
     cluster::{ActOutcome, ClusterError, Found, RemoteAction, Sought},
     domain::{
         ids::{ClusterId, JobIx, JobKey},
-        run::Record,
+        run::{Record, Run, RunJob},
         status::Status,
     },
     error::{Kind, Report},
@@ -115,16 +116,10 @@ impl Conducting<'_> {
         }
         let now = Instant::now();
         let rows = std::mem::take(&mut self.to_cancel);
-        let mut by_cluster: indexmap::IndexMap<ClusterId, Vec<JobIx>> = indexmap::IndexMap::new();
-        for ix in rows {
-            let row = self.s.run.job(ix).filter(|row| {
-                row.cancel_asked && matches!(row.status, Status::Pending | Status::Running)
-            });
-            if let Some(cluster) = row.and_then(|row| row.cluster.clone()) {
-                by_cluster.entry(cluster).or_default().push(ix);
-            }
-        }
-        for (id, jobs) in by_cluster {
+        let wanted = |row: &RunJob| {
+            row.cancel_asked && matches!(row.status, Status::Pending | Status::Running)
+        };
+        for (id, jobs) in self.by_cluster(rows, wanted) {
             let run = &self.s.run;
             let Some(site) = self.sites.get_mut(&id) else { continue };
             if site.acting || site.is_closed(now) {
@@ -152,8 +147,51 @@ impl Conducting<'_> {
                 ANSWER,
                 async move { cluster.act(RemoteAction::Cancel, &watch).await },
                 |cluster, why| Err(no_answer(cluster, why)),
-                move |result| What::Acted(rows, result),
+                move |result| What::Acted(RemoteAction::Cancel, rows, result),
             );
+        }
+    }
+
+    /// Rows by the cluster that has them.
+    fn by_cluster(
+        &self,
+        rows: Vec<JobIx>,
+        wanted: impl Fn(&RunJob) -> bool,
+    ) -> IndexMap<ClusterId, Vec<JobIx>> {
+        let mut by_cluster: IndexMap<ClusterId, Vec<JobIx>> = IndexMap::new();
+        for ix in rows {
+            let row = self.s.run.job(ix).filter(|row| wanted(row));
+            if let Some(cluster) = row.and_then(|row| row.cluster.clone()) {
+                by_cluster.entry(cluster).or_default().push(ix);
+            }
+        }
+        by_cluster
+    }
+
+    /// Hands over what else a person asked for. Unlike a cancel it is tried once: what
+    /// it meant may no longer be so when the cluster answers again.
+    pub(super) fn hand_over_actions(&mut self) {
+        for (action, rows) in std::mem::take(&mut self.to_act) {
+            for (id, jobs) in self.by_cluster(rows, |row| action.suits(row).is_ok()) {
+                let run = &self.s.run;
+                let Some(site) = self.sites.get_mut(&id) else { continue };
+                if site.acting {
+                    self.to_act.push((action, jobs));
+                    continue;
+                }
+                let number = |ix: &JobIx| Some((*ix, run.job(*ix)?.attempt()?.number));
+                let rows: Vec<_> = jobs.iter().filter_map(number).collect();
+                let watch: Vec<_> = jobs.iter().filter_map(|ix| watched(run, *ix)).collect();
+                site.acting = true;
+                let cluster = site.cluster.clone();
+                self.beside(
+                    id,
+                    ANSWER,
+                    async move { cluster.act(action, &watch).await },
+                    |cluster, why| Err(no_answer(cluster, why)),
+                    move |result| What::Acted(action, rows, result),
+                );
+            }
         }
     }
 
@@ -161,6 +199,7 @@ impl Conducting<'_> {
         &mut self,
         id: &ClusterId,
         took: Duration,
+        action: RemoteAction,
         rows: &[(JobIx, u32)],
         result: Result<Vec<ActOutcome>, ClusterError>,
     ) {
@@ -171,31 +210,46 @@ impl Conducting<'_> {
             Ok(outcomes) => {
                 site.answered(now, at, took);
                 site.poll_soon(now);
-                for outcome in outcomes {
-                    let Err(words) = outcome.result else { continue };
-                    let name = self
-                        .s
-                        .run
-                        .job(outcome.key.job)
-                        .map_or_else(|| outcome.key.to_string(), |j| j.spec.name.clone());
-                    self.s.trouble(Report::new(
-                        Kind::Usage,
-                        format!("{name} could not be cancelled: {words}"),
-                    ));
+                for words in not_done(&self.s.run, action, &outcomes) {
+                    self.s.trouble(Report::new(Kind::Usage, words));
                 }
             }
             Err(error) => {
                 site.failed(now, &error);
-                for row in rows {
-                    site.cancelled.remove(row);
-                    self.to_cancel.push(row.0);
+                if action == RemoteAction::Cancel {
+                    for row in rows {
+                        site.cancelled.remove(row);
+                        self.to_cancel.push(row.0);
+                    }
                 }
                 self.s.trouble(Report::new(
                     Kind::Unreachable,
-                    format!("the cancel did not reach {id}: {error}"),
+                    format!("the {} did not reach {id}: {error}", action.word()),
                 ));
             }
         }
         self.tell_health(id);
     }
+}
+
+/// What a cluster would not do, once for all jobs of which it said the same.
+fn not_done(run: &Run, action: RemoteAction, outcomes: &[ActOutcome]) -> Vec<String> {
+    let mut refused: IndexMap<&str, Vec<&JobKey>> = IndexMap::new();
+    for outcome in outcomes {
+        if let Err(words) = &outcome.result {
+            refused.entry(words).or_default().push(&outcome.key);
+        }
+    }
+    let told = |(words, keys): (&str, Vec<&JobKey>)| {
+        let name = |key: &JobKey| {
+            run.job(key.job).map_or_else(|| key.to_string(), |job| job.spec.name.clone())
+        };
+        let who = match keys.as_slice() {
+            [one] => name(one),
+            [first, rest @ ..] => format!("{} and {} more", name(first), rest.len()),
+            [] => String::new(),
+        };
+        format!("{who} could not be {}: {words}", action.done())
+    };
+    refused.into_iter().map(told).collect()
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Reply, conduct::Conducting, state_report};
 use crate::{
     domain::{
+        action::RemoteAction,
         ids::{ClusterId, JobIx, RunId},
         run::{Record, Run},
         status::{Cause, Status},
@@ -100,7 +101,10 @@ impl Conducting<'_> {
 
     async fn decide(&mut self, command: &Command) -> Result<Decision, Report> {
         match command {
-            Command::Cancel { jobs } => self.decide_cancel(jobs),
+            Command::Cancel { jobs } | Command::Act { action: RemoteAction::Cancel, jobs } => {
+                self.decide_cancel(jobs)
+            }
+            Command::Act { action, jobs } => self.decide_act(*action, jobs),
             Command::Retry { jobs, changes, code } => self.decide_retry(jobs, changes, *code).await,
             Command::Send => Ok(self.decide_send()),
             Command::StopSending => Ok(self.decide_stop()),
@@ -135,6 +139,10 @@ impl Conducting<'_> {
         match command {
             Command::Send => self.go_active(),
             Command::Retry { .. } if carries_on => self.go_active(),
+            Command::Act { action, .. } if *action != RemoteAction::Cancel => {
+                let jobs = outcome.as_ref().map(|done| done.jobs.clone()).unwrap_or_default();
+                self.to_act.push((*action, jobs));
+            }
             Command::Yield { epoch } => {
                 let own = self.journal.ownership().conductor();
                 self.give_way = own.yields && own.epoch == *epoch;
@@ -227,6 +235,19 @@ impl Conducting<'_> {
             let names = names.join(", ");
             format!("{} {go} on: {names} {is} not configured here", jobs_text(jobs.len()))
         })
+    }
+
+    /// What the clusters make of it is told by the rows.
+    fn decide_act(&self, action: RemoteAction, jobs: &[JobIx]) -> Result<Decision, Report> {
+        let can = |id: &ClusterId| Some(self.sites.get(id)?.capabilities.can(action));
+        let run = &self.s.run;
+        let suited = action.of(run, &self.known(jobs)?, can);
+        if suited.jobs.is_empty() {
+            return Err(Report::new(Kind::Usage, suited.nothing(run)));
+        }
+        let message = format!("{} asked for {}", action.word(), jobs_text(suited.jobs.len()));
+        let notes = suited.left_alone(run);
+        Ok(Decision { records: Vec::new(), done: Done { message, jobs: suited.jobs, notes } })
     }
 
     fn decide_send(&self) -> Decision {

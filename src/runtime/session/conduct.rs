@@ -14,6 +14,7 @@ use super::{SLOW_LOOK, Session, observe::Asked, site::SiteState, state_report};
 use crate::{
     cluster::{ActOutcome, ClusterError, Found, Observed, Outcome, SiteFacts, SubmitError},
     domain::{
+        action::RemoteAction,
         ids::{ClusterId, JobIx, JobKey},
         run::{Changed, Record},
         site::Capacity,
@@ -34,7 +35,7 @@ pub(super) enum What {
     Sent(Vec<(JobIx, u32)>, Result<Vec<(JobKey, Outcome)>, SubmitError>),
     LookedUp(Vec<(JobIx, u32)>, Result<Vec<(JobKey, Found)>, ClusterError>),
     Polled(Asked, Result<Vec<Observed>, ClusterError>),
-    Acted(Vec<(JobIx, u32)>, Result<Vec<ActOutcome>, ClusterError>),
+    Acted(RemoteAction, Vec<(JobIx, u32)>, Result<Vec<ActOutcome>, ClusterError>),
     /// What other runs' journals say of the jobs this run follows.
     Followed(Vec<Record>),
 }
@@ -71,6 +72,8 @@ pub(super) struct Conducting<'a> {
     pub(super) to_retry: Vec<JobIx>,
     /// Rows whose cancel must still be handed over.
     pub(super) to_cancel: Vec<JobIx>,
+    /// What else must be handed over.
+    pub(super) to_act: Vec<(RemoteAction, Vec<JobIx>)>,
     /// Nothing is sent before: the journal could not be written.
     pub(super) no_intent_before: Option<Instant>,
     /// Somebody of this host wants to conduct.
@@ -182,6 +185,7 @@ impl<'a> Conducting<'a> {
             dirty: true,
             to_retry: Vec::new(),
             to_cancel: Vec::new(),
+            to_act: Vec::new(),
             no_intent_before: None,
             give_way: false,
             fenced: None,
@@ -286,6 +290,7 @@ impl<'a> Conducting<'a> {
         self.dispatch();
         self.look_up();
         self.hand_over_cancels();
+        self.hand_over_actions();
         self.poll();
     }
 
@@ -381,7 +386,10 @@ impl<'a> Conducting<'a> {
             self.s.options.mode = crate::runtime::handle::Mode::Look;
             return Some(Out::Follow);
         }
-        let quiet = self.at_safe_point() && self.to_cancel.is_empty() && self.to_retry.is_empty();
+        let quiet = self.at_safe_point()
+            && self.to_cancel.is_empty()
+            && self.to_act.is_empty()
+            && self.to_retry.is_empty();
         if !quiet || !self.s.pending.is_empty() {
             return None;
         }

@@ -57,7 +57,7 @@ impl Conducting<'_> {
             What::Sent(jobs, result) => self.sent(&id, took, jobs, result),
             What::LookedUp(asked, result) => self.looked_up(&id, took, &asked, result),
             What::Polled(asked, result) => self.polled(&id, took, &asked, result),
-            What::Acted(rows, result) => self.acted(&id, took, &rows, result),
+            What::Acted(action, rows, result) => self.acted(&id, took, action, &rows, result),
             What::Followed(records) => self.take_followed(records),
         }
     }

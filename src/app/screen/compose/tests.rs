@@ -137,6 +137,7 @@ pub(crate) fn context() -> PlanContext {
         absent_spacing_secs: 0,
         adds_master: false,
         logs: true,
+        requeue: !local,
         suspend: false,
         login: false,
         min_interval_ms: 100,

@@ -6,12 +6,15 @@ use super::{
 };
 use crate::{
     app::{
-        effect::Effect,
+        effect::{Effect, RunCommand},
         filter::FilterLine,
         keymap::Action,
         overlay::{Confirm, Overlay},
     },
-    domain::ids::JobIx,
+    domain::{
+        action::RemoteAction,
+        ids::{ClusterId, JobIx},
+    },
 };
 
 /// Actions that only the log pane knows.
@@ -211,6 +214,9 @@ impl Monitor {
                 return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx.settings));
             }
             Action::Cancel => return asking(ask::cancel(&opened.run, opened.targets())),
+            Action::Hold => return act(opened, RemoteAction::Hold, cx),
+            Action::Release => return act(opened, RemoteAction::Release, cx),
+            Action::Requeue => return act(opened, RemoteAction::Requeue, cx),
             Action::SendHeld => return asking(ask::send(&opened.run, cx.settings)),
             Action::StopSending => return asking(ask::stop(&opened.run)),
             Action::CopyId => return opened.copy_id(),
@@ -262,6 +268,25 @@ impl Monitor {
         }
         Vec::new()
     }
+}
+
+/// Asks only before what runs would be ended: the rest can be taken back.
+fn act(opened: &Opened, action: RemoteAction, cx: &Context<'_>) -> Vec<Step> {
+    let run = &opened.run;
+    // One that has not answered yet may well be able to.
+    let can = |id: &ClusterId| {
+        let health = cx.clusters.iter().find(|health| health.id == *id);
+        Some(health.is_none_or(|health| health.can.can(action)))
+    };
+    let suited = action.of(run, &opened.targets(), can);
+    if suited.jobs.is_empty() {
+        return vec![Step::Notice(suited.nothing(run))];
+    }
+    if action == RemoteAction::Requeue {
+        return vec![Step::Push(Overlay::Confirm(ask::requeue(run, &suited)))];
+    }
+    let command = RunCommand::Act { action, jobs: suited.jobs };
+    vec![Step::Do(Effect::Run { run: run.id.clone(), command })]
 }
 
 fn asking(question: Result<Confirm, &'static str>) -> Vec<Step> {

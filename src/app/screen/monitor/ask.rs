@@ -12,6 +12,7 @@ use crate::{
         text,
     },
     domain::{
+        action::{RemoteAction, Suited},
         ids::{ClusterId, JobIx},
         resources::Gpus,
         run::{Run, RunJob, Selection, outstanding},
@@ -103,6 +104,21 @@ pub fn cancel(run: &Run, mut jobs: Vec<JobIx>) -> Result<Confirm, &'static str> 
     };
     let command = RunCommand::Cancel { jobs };
     Ok(Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command }))
+}
+
+/// The question before running jobs are put back into their cluster's queue.
+pub fn requeue(run: &Run, suited: &Suited) -> Confirm {
+    let jobs = &suited.jobs;
+    let mut lines = vec![names(run, jobs), amounts(run, jobs, gpus(run, jobs))];
+    lines.push("what runs is ended, and waits in the queue for another start".into());
+    lines.push("it begins anew, unless it keeps its own checkpoints".into());
+    lines.extend(suited.left_alone(run).iter().map(|line| format!("left alone: {line}")));
+    let title = match jobs.as_slice() {
+        [one] => format!("Requeue {}?", name(run, *one)),
+        _ => format!("Requeue {} jobs?", jobs.len()),
+    };
+    let command = RunCommand::Act { action: RemoteAction::Requeue, jobs: jobs.clone() };
+    Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command })
 }
 
 /// The question before what is held is sent.

@@ -81,13 +81,10 @@ impl Slurm {
                 let call: Vec<&str> =
                     verb.iter().copied().chain(part.iter().map(String::as_str)).collect();
                 let ran = self.ask(&words(&call), QUERY).await?;
-                let words = ran.stderr.lines().last().unwrap_or_default().trim().to_owned();
-                // Of tasks that have ended it complains although it did the rest.
-                let harmless = ["already finished", "already completing", "Invalid job id"];
-                let harmless = harmless.iter().any(|text| words.contains(text));
-                if ran.code == 0 || harmless {
+                if ran.code == 0 || is_harmless(&ran.stderr) {
                     continue;
                 }
+                let words = ran.stderr.lines().last().unwrap_or_default().trim().to_owned();
                 let away =
                     words.contains("contact slurm controller") || words.contains("timed out");
                 if away {
@@ -107,6 +104,20 @@ impl Slurm {
     }
 }
 
+/// Whether all of it is about tasks that have ended or wait already: of those it
+/// complains although it did the rest, of which it says «No error».
+fn is_harmless(stderr: &str) -> bool {
+    const PHRASES: [&str; 5] = [
+        "already finished",
+        "already completing",
+        "Invalid job id",
+        "pending execution",
+        "No error",
+    ];
+    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty()).peekable();
+    lines.peek().is_some() && lines.all(|line| PHRASES.iter().any(|words| line.contains(words)))
+}
+
 /// The folder of a job, by where its log is; `None`: that is not a place where this
 /// cluster's entry puts logs, so nothing there is ours to remove.
 fn own_folder(place: &Place<'_>, run: &str, log_path: &str) -> Option<String> {
@@ -123,6 +134,21 @@ fn own_folder(place: &Place<'_>, run: &str, log_path: &str) -> Option<String> {
 mod tests {
     use super::{super::super::site::Site, *};
     use crate::{config::SlurmSettings, domain::ids::ClusterId};
+
+    #[test]
+    fn complaints_about_a_part_are_told_from_refusals() {
+        assert!(is_harmless("114_1,3: No error\n114_2: Job is pending execution\n"));
+        assert!(is_harmless(
+            "scancel: error: Kill job error on job id 7: Invalid job id specified"
+        ));
+        for refusal in [
+            "",
+            "Requested operation is presently disabled for job 113",
+            "7_1: No error\n7_2: Access/permission denied",
+        ] {
+            assert!(!is_harmless(refusal), "{refusal}");
+        }
+    }
 
     #[test]
     fn only_a_place_of_logs_is_ours_to_remove() {

@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) polls: usize,
     pub(crate) finds: usize,
     pub(crate) cancels: Vec<JobKey>,
+    /// What else was asked for.
+    pub(crate) steered: Vec<(RemoteAction, JobKey)>,
     pub(crate) requests: usize,
     /// Most jobs that were live at once.
     pub(crate) widest: usize,
@@ -139,6 +141,21 @@ impl State {
     }
 }
 
+impl State {
+    /// Puts a job back into the queue; refuses the rest.
+    fn steer(&mut self, action: RemoteAction, key: &JobKey) -> ActOutcome {
+        self.steered.push((action, key.clone()));
+        let result = match self.jobs.get_mut(key) {
+            Some(job) if action == RemoteAction::Requeue => {
+                job.facts = JobFacts { restarts: 1, ..JobFacts::of(Status::Pending) };
+                Ok(())
+            }
+            _ => Err("not today".to_owned()),
+        };
+        ActOutcome { key: key.clone(), result }
+    }
+}
+
 fn accepted(key: &JobKey) -> Accepted {
     Accepted {
         remote_id: format!("id-{}-{}", key.job.0, key.attempt),
@@ -154,6 +171,7 @@ impl FakeJob {
     }
 
     fn step(&mut self, ends: bool) {
+        let restarts = self.facts.restarts;
         self.facts = match self.facts.status {
             Status::Pending => JobFacts::of(Status::Running),
             Status::Running if ends => match self.what.as_str() {
@@ -164,6 +182,7 @@ impl FakeJob {
             },
             _ => return,
         };
+        self.facts.restarts = restarts;
     }
 }
 
@@ -296,12 +315,15 @@ impl Cluster for Fake {
 
     async fn act(
         &self,
-        _action: RemoteAction,
+        action: RemoteAction,
         jobs: &[Watched],
     ) -> Result<Vec<ActOutcome>, ClusterError> {
         let mut state = self.lock();
         if state.down {
             return Err(self.unreachable());
+        }
+        if action != RemoteAction::Cancel {
+            return Ok(jobs.iter().map(|watched| state.steer(action, &watched.key)).collect());
         }
         Ok(jobs
             .iter()

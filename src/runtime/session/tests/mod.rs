@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::super::{
     engine::{Engine, Options},
-    handle::{Command, Finish, RunHandle, Until},
+    handle::{Command, Event, Finish, RunHandle, Until},
 };
 use crate::{
     cluster::{Cluster, Clusters},
     config::{Config, paths::StateDir},
     domain::{
+        action::RemoteAction,
         ids::{ClusterId, JobIx, RunId},
         job::{Command as JobCommand, DependencyCondition, JobSpec},
         plan::{Approved, BatchHead, JobAction, Plan, PlannedJob, Totals},
@@ -217,6 +218,53 @@ async fn cancelling_stops_what_runs_and_what_waits() {
     assert_eq!(handle.run.count(Status::Stopped), 5);
     assert_eq!(fake.lock().cancels.len(), 4);
     replica_is_the_journal(&engine, &handle.run);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_else_is_asked_of_a_cluster_is_asked_once() {
+    let (able, unable) = (Fake::new("a", |_| {}), Fake::new("b", |c| c.requeue = false));
+    let bench = Bench::new(&[&able, &unable]);
+    let engine = bench.engine();
+    let mut list = jobs(2, "a", "run");
+    list.push(job("other", "b", "run"));
+    let approved = approve("r", list, |_| {});
+    let mut handle = engine.start(approved, Options::conduct(Until::Told)).await.unwrap();
+    until_running(&mut handle, 3).await;
+    let act = |action, jobs: &[u32]| Command::Act {
+        action,
+        jobs: jobs.iter().copied().map(JobIx).collect(),
+    };
+    let done = handle.commands.ask(act(RemoteAction::Requeue, &[0, 1, 2])).await.unwrap();
+    assert_eq!(done.message, "requeue asked for 2 jobs");
+    assert_eq!(done.notes, ["other is on b, which cannot requeue jobs"]);
+    while handle.run.jobs.iter().take(2).any(|row| row.attempts.len() < 2) {
+        handle.next().await.unwrap();
+    }
+    assert_eq!((able.lock().steered.len(), unable.lock().steered.len()), (2, 0));
+    assert_eq!(able.lock().started.len(), 2, "nothing was sent again");
+
+    let why = handle.commands.ask(act(RemoteAction::Requeue, &[2])).await.unwrap_err();
+    assert_eq!(why.message, "nothing to requeue: other is on b, which cannot requeue jobs");
+
+    // What the cluster says to it is told once, and nothing asks again.
+    until_running(&mut handle, 3).await;
+    handle.commands.ask(act(RemoteAction::Suspend, &[0, 1])).await.unwrap();
+    assert_eq!(trouble(&mut handle).await, "job-1 and 1 more could not be suspended: not today");
+    able.lock().down = true;
+    handle.commands.ask(act(RemoteAction::Requeue, &[0])).await.unwrap();
+    assert!(trouble(&mut handle).await.starts_with("the requeue did not reach a: "));
+    able.lock().down = false;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(able.lock().steered.len(), 4);
+}
+
+/// The next trouble that is told.
+async fn trouble(handle: &mut RunHandle) -> String {
+    loop {
+        if let Event::Trouble(report) = handle.next().await.unwrap() {
+            return report.message;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use crate::{
         sample,
         update::update,
     },
-    domain::{ids::JobIx, run::Record, status::Status},
+    domain::{action::RemoteAction, ids::JobIx, run::Record, status::Status},
 };
 
 fn small() -> Model {

@@ -185,6 +185,39 @@ fn a_group_is_retried_and_cancelled_as_a_whole() {
 }
 
 #[test]
+fn what_a_cluster_holds_is_held_released_and_requeued() {
+    let mut m = small();
+    let act = |effects: &[Effect]| match effects {
+        [Effect::Run { command: RunCommand::Act { action, jobs }, .. }] => (*action, jobs.clone()),
+        other => panic!("{other:?}"),
+    };
+    let state = |m: &Model, ix: JobIx| opened(m).run().job(ix).unwrap().status;
+    // The group: of its twelve those that wait there.
+    let (action, jobs) = act(&press(&mut m, "j j j H"));
+    assert_eq!(action, RemoteAction::Hold);
+    assert!(!jobs.is_empty() && jobs.iter().all(|ix| state(&m, *ix) == Status::Pending));
+    let (action, released) = act(&press(&mut m, "U"));
+    assert_eq!((action, released), (RemoteAction::Release, jobs));
+    // Of what runs only `y` throws work away.
+    assert!(press(&mut m, "home Q").is_empty());
+    let (command, words) = question(&m);
+    let RunCommand::Act { action: RemoteAction::Requeue, jobs } = &command else { panic!() };
+    assert!(jobs.iter().all(|ix| state(&m, *ix) == Status::Running));
+    assert!(words.contains("what runs is ended"), "{words}");
+    assert!(press(&mut m, "n").is_empty() && m.overlays.is_empty());
+    press(&mut m, "Q");
+    assert_eq!(act(&press(&mut m, "y")).0, RemoteAction::Requeue);
+    // What a cluster cannot do is said with its name.
+    for health in &mut m.health {
+        health.can.requeue = false;
+    }
+    assert!(press(&mut m, "Q").is_empty() && m.overlays.is_empty());
+    assert!(notice(&m).contains("which cannot requeue jobs"), "{}", notice(&m));
+    assert!(press(&mut m, "H").is_empty());
+    assert!(notice(&m).ends_with("runs already"), "{}", notice(&m));
+}
+
+#[test]
 fn marks_are_what_actions_take() {
     let mut m = small();
     press(&mut m, "space space c");
