@@ -73,12 +73,7 @@ impl RemoteAction {
 
     /// Those of the jobs that it can be done to. `can`: whether a cluster can do it;
     /// `None`: there is no such cluster here.
-    pub fn of(
-        self,
-        run: &Run,
-        jobs: &[JobIx],
-        can: impl Fn(&ClusterId) -> Option<bool>,
-    ) -> Suited {
+    pub fn of(self, run: &Run, jobs: &[JobIx], can: impl Fn(&ClusterId) -> Option<bool>) -> Suited {
         let mut suited = Suited { action: self, jobs: Vec::new(), left: BTreeMap::new() };
         for ix in jobs {
             let Some(job) = run.job(*ix) else { continue };

@@ -12,9 +12,7 @@
 //! ```
 
 use std::{
-    io::{Read as _, Seek as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -26,34 +24,27 @@ use tokio::{
     time::Instant,
 };
 
+use self::{
+    connection::{Ssh, last_words},
+    frame::{find, framed, mark, opening, unframed},
+};
 use crate::{
     cluster::ClusterError,
     config::SlurmSettings,
     domain::{ids::ClusterId, shell::quote},
 };
 
+mod connection;
+mod frame;
+
+pub use frame::{Ran, here, words};
+
 /// Most that one call may answer, in bytes.
 const MOST: u64 = 256 << 20;
-/// Time for the connection to come about, in which ssh itself gives up.
-const CONNECT_SECS: u64 = 15;
 /// Requests at once, and so many a second after that: under the limiter that
 /// controllers have from version 23 on.
 const BURST: f64 = 30.0;
 const RATE: f64 = 2.0;
-
-/// What a program of a call ended with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ran {
-    pub code: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: String,
-}
-
-impl Ran {
-    pub fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.stdout)
-    }
-}
 
 /// Why a call has no answer.
 #[derive(Clone, Debug)]
@@ -81,15 +72,6 @@ pub struct Transport {
     budget: Mutex<Budget>,
 }
 
-#[derive(Debug)]
-struct Ssh {
-    host: String,
-    options: Vec<String>,
-    socket: PathBuf,
-    /// Held while the shared connection is made.
-    connecting: tokio::sync::Mutex<()>,
-}
-
 /// Requests that may be made at once.
 #[derive(Debug)]
 struct Budget {
@@ -113,14 +95,8 @@ impl Budget {
 impl Transport {
     /// `sockets`: a folder with a short path, for the shared connection.
     pub fn new(cluster: ClusterId, settings: &SlurmSettings, sockets: &Path) -> Self {
-        let ssh = settings.ssh.as_ref().map(|host| Ssh {
-            host: host.clone(),
-            options: settings.ssh_options.clone(),
-            socket: sockets.join("%C"),
-            connecting: tokio::sync::Mutex::default(),
-        });
         let budget = Mutex::new(Budget { left: BURST, at: None });
-        Self { cluster, ssh, prefix: settings.prefix.clone(), budget }
+        Self { cluster, ssh: Ssh::of(settings, sockets), prefix: settings.prefix.clone(), budget }
     }
 
     fn unreachable(&self, why: impl Into<String>) -> ClusterError {
@@ -279,178 +255,6 @@ impl Transport {
         }
         let _ = child.wait().await;
     }
-
-    /// What ssh's own failure means.
-    fn refused(&self, code: Option<i32>, said: &str) -> ClusterError {
-        let login = ["Permission denied", "Host key verification failed", "authentication"];
-        if self.ssh.is_some() && login.iter().any(|words| said.contains(words)) {
-            return ClusterError::NeedsLogin {
-                cluster: self.cluster.clone(),
-                why: said.to_owned(),
-            };
-        }
-        let said = match (said, code) {
-            ("", Some(code)) => format!("ended with code {code}"),
-            ("", None) => "was killed".to_owned(),
-            (said, _) => said.to_owned(),
-        };
-        self.unreachable(said)
-    }
-
-    /// Makes the shared connection when there is none.
-    async fn connect(&self, ssh: &Ssh) -> Result<(), ClusterError> {
-        let _one = ssh.connecting.lock().await;
-        let mut check = ssh.command();
-        check.args(["-O", "check", "--", &ssh.host]);
-        check.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        if check.status().await.is_ok_and(|status| status.success()) {
-            return Ok(());
-        }
-        if let Some(folder) = ssh.socket.parent() {
-            private_folder(folder).map_err(|why| self.unreachable(why))?;
-        }
-        let words = tempfile::tempfile().map_err(|e| self.unreachable(e.to_string()))?;
-        let kept = words.try_clone().map_err(|e| self.unreachable(e.to_string()))?;
-        let mut master = ssh.command();
-        master.args(MASTER).args(["-f", "-N", "--", &ssh.host]);
-        master.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words);
-        master.process_group(0).kill_on_drop(true);
-        match master.status().await {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(self.refused(status.code(), &last_words(kept))),
-            Err(error) => Err(self.unreachable(format!("ssh cannot be started: {error}"))),
-        }
-    }
-
-    /// The command that asks a person at the terminal for what ssh wants to know,
-    /// and leaves the shared connection behind; `None`: there is no ssh.
-    pub fn login(&self) -> Option<std::process::Command> {
-        let ssh = self.ssh.as_ref()?;
-        if let Some(folder) = ssh.socket.parent() {
-            private_folder(folder).ok()?;
-        }
-        let mut command = std::process::Command::new("ssh");
-        command.args(&ssh.options).arg("-o").arg(ssh.control_path());
-        command.args(["-o", "ControlMaster=auto", "-o", "ControlPersist=8h"]);
-        command.args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]);
-        command.args(["--", &ssh.host, "true"]);
-        Some(command)
-    }
-}
-
-/// The shared connection is kept ten minutes after the last call. It notices by
-/// itself when the other side is gone; what goes through it does not.
-const MASTER: [&str; 8] = [
-    "-o",
-    "ControlMaster=yes",
-    "-o",
-    "ControlPersist=600",
-    "-o",
-    "ServerAliveInterval=5",
-    "-o",
-    "ServerAliveCountMax=3",
-];
-
-impl Ssh {
-    fn control_path(&self) -> String {
-        format!("ControlPath={}", self.socket.display())
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("ssh");
-        command.args(&self.options).arg("-o").arg(self.control_path());
-        command.args(["-o", "BatchMode=yes", "-o", &format!("ConnectTimeout={CONNECT_SECS}")]);
-        command
-    }
-}
-
-/// A word that no output holds by chance or by intent.
-fn mark() -> String {
-    format!("jobdeck-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
-}
-
-fn opening(mark: &str) -> Vec<u8> {
-    format!("{mark} begin\n").into_bytes()
-}
-
-/// The program between its marks. It is a function first: a shell that gets only
-/// a part of it runs nothing.
-fn framed(mark: &str, prefix: Option<&str>, program: &str) -> String {
-    let prefix = prefix.map(|text| format!("{text}\n")).unwrap_or_default();
-    format!(
-        "program() {{\n{prefix}{program}\n}}\n\
-         printf '\\n%s\\n' '{mark} begin'\n\
-         exec 3>&1\n\
-         words=$( {{ program </dev/null >&3 3>&-; }} 2>&1 )\n\
-         code=$?\n\
-         printf '\\n%s %s\\n%s\\n%s\\n' '{mark} end' \"$code\" \"$words\" '{mark} over'\n\
-         exit 0\n"
-    )
-}
-
-/// What came between the marks; `None` unless all of it did.
-fn unframed(mark: &str, answer: &[u8]) -> Option<Ran> {
-    let opening = opening(mark);
-    let from = find(answer, &opening)? + opening.len();
-    let rest = answer.get(from..)?;
-    let closing = format!("\n{mark} end ");
-    let end = find(rest, closing.as_bytes())?;
-    let tail = String::from_utf8_lossy(rest.get(end + closing.len()..)?);
-    let (code, words) = tail.split_once('\n')?;
-    let words = words.split_once(&format!("{mark} over")).map(|(words, _)| words)?;
-    let stdout = rest.get(..end)?.to_vec();
-    Some(Ran { code: code.trim().parse().ok()?, stdout, stderr: words.trim_end().to_owned() })
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
-}
-
-/// The last thing ssh said that is not a mere notice.
-fn last_words(mut file: std::fs::File) -> String {
-    let mut bytes = Vec::new();
-    let read = file.rewind().and_then(|()| file.take(1 << 16).read_to_end(&mut bytes));
-    if read.is_err() {
-        return String::new();
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.last().map(|line| (*line).to_owned()).unwrap_or_default()
-}
-
-/// A folder that is the user's own: whoever can write there could answer for the
-/// cluster.
-fn private_folder(path: &Path) -> Result<(), String> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    let meta = made.and_then(|()| std::fs::symlink_metadata(path));
-    match meta {
-        Err(error) => Err(format!("{} cannot be used: {error}", path.display())),
-        Ok(meta)
-            if meta.is_dir()
-                && meta.uid() == rustix::process::getuid().as_raw()
-                && meta.mode().trailing_zeros() >= 6 =>
-        {
-            Ok(())
-        }
-        Ok(_) => {
-            Err(format!("{} must be a folder of yours that nobody else can enter", path.display()))
-        }
-    }
-}
-
-/// A command line for a program: every word quoted.
-pub fn words<S: AsRef<str>>(argv: &[S]) -> String {
-    argv.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
-}
-
-/// A here-document that holds exactly this text, and ends with a line break.
-pub fn here(text: &str) -> String {
-    let mut end = "JOBDECK_END".to_owned();
-    while text.lines().any(|line| line == end) {
-        end.push('_');
-    }
-    let line_break = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-    format!("<<'{end}'\n{text}{line_break}{end}\n")
 }
 
 #[cfg(test)]
@@ -495,17 +299,6 @@ mod tests {
         let broken =
             local(Some("echo '")).run("touch /nonexistent/x", Duration::from_secs(5)).await;
         assert!(matches!(broken, Err(Failed::Before(_))), "{broken:?}");
-    }
-
-    #[test]
-    fn noise_around_the_marks_is_passed_over() {
-        let answer = b"motd\n\nM begin\nout\nM end 3\nwords\nM over\nbye";
-        let ran = unframed("M", answer).unwrap();
-        assert_eq!((ran.code, ran.text().as_ref(), ran.stderr.as_str()), (3, "out", "words"));
-        let whole = answer.len() - "\nbye".len();
-        for cut in 0..whole {
-            assert_eq!(unframed("M", &answer[..cut]), None, "cut at byte {cut}");
-        }
     }
 
     #[test]
