@@ -484,6 +484,22 @@ fn following_a_job_that_waits_says_what_for() {
 }
 
 #[test]
+fn an_exported_run_keeps_literal_braces() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: s, command: 'echo {{name}} {x} {{run}} ${HOME:+h} $V', sweep: {x: [1]}, env: {V: '{{name}}'}}\n",
+        "  - {name: plain, command: 'echo {name} {{}}'}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    let first = world.run("logs last").expect(0).stdout;
+    assert_eq!(first, "s-1 │ {name} 1 {run} h {name}\nplain │ plain {{}}\n");
+    let exported = world.run("export last").expect(0).stdout;
+    world.file("again.yaml", exported);
+    world.run("submit again.yaml --yes --wait").expect(0);
+    assert_eq!(world.run("logs last").expect(0).stdout, first);
+}
+
+#[test]
 fn each_worker_of_a_gang_has_a_log() {
     let world = world_with(concat!(
         "jobs:\n",

@@ -252,6 +252,44 @@ fn resolve(name: &str, scope: Scope) -> Result<Source, Option<Fault>> {
     }
 }
 
+/// A text as an entry with a sweep must write it for its braces to be literal.
+/// `holes`: `{run}` and `{attempt}` in it are to be filled in and stay.
+pub fn literal(text: &str, holes: bool) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut open = 0_usize;
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}', '$']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let hole = ["{run}", "{attempt}"].into_iter().find(|hole| holes && from.starts_with(hole));
+        let taken = if let Some(hole) = hole {
+            out.push_str(hole);
+            hole.len()
+        } else if from.starts_with("$$") {
+            out.push_str("$$");
+            2
+        } else if from.starts_with("${") {
+            let n = closing(from).unwrap_or(2);
+            out.push_str(from.get(..n).unwrap_or_default());
+            n
+        } else {
+            let brace = from.get(..1).unwrap_or_default();
+            let doubled = brace == "{" || brace == "}" && open > 0;
+            match brace {
+                "{" => open += 1,
+                "}" => open = open.saturating_sub(1),
+                _ => {}
+            }
+            out.push_str(brace);
+            out.push_str(if doubled { brace } else { "" });
+            1
+        };
+        rest = from.get(taken..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 /// The name of the placeholder that a whole text is, if it is exactly one.
 pub fn exact(text: &str) -> Option<&str> {
     let name = text.strip_prefix('{')?.strip_suffix('}')?;
@@ -411,6 +449,22 @@ mod tests {
         assert_eq!(template.render(values), Err(Fault::Ambiguous));
         let template = Template::new("{{run}}", Mode::Plain, scope).unwrap();
         assert_eq!(template.render(values).unwrap(), "{run}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_literal_text_stands_for_itself(text in r"([{}$ a]|\{run\}|\{name\}|\$\{a\}|\{\{x\}\}){0,12}") {
+            let params = params();
+            let scope = Scope { params: Some(&params), name: true, holes: true };
+            let template = Template::new(&literal(&text, false), Mode::Plain, scope).unwrap();
+            let values = Values { params: &[], name: "other" };
+            proptest::prop_assert_eq!(template.render(values).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn holes_in_a_literal_text_stay() {
+        assert_eq!(literal("{name} {run} {x}", true), "{{name}} {run} {{x}}");
     }
 
     #[test]

@@ -49,6 +49,15 @@ impl Gpus {
     pub fn times(self, n: u64) -> Self {
         Self(self.0.saturating_mul(n))
     }
+    /// What so many replicas of this take at least: as much in all, and of a fraction,
+    /// which lies within one GPU, as many whole GPUs as hold all of them.
+    #[must_use]
+    pub fn of_replicas(self, n: u64) -> Self {
+        match Self::SCALE.checked_div(self.0) {
+            Some(in_one @ 1..) if n > in_one => Self::whole(n.div_ceil(in_one)),
+            _ => self.times(n),
+        }
+    }
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

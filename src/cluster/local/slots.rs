@@ -156,7 +156,7 @@ fn place(slots: &[Slot], need: &Need) -> Option<Vec<Vec<Share>>> {
         return Some(vec![Vec::new(); replicas]);
     }
     // Nothing can hold that many; do not even count them out.
-    if need.gpus.times(u64::from(need.replicas)) > Gpus::whole(slots.len() as u64) {
+    if need.gpus.of_replicas(u64::from(need.replicas)) > Gpus::whole(slots.len() as u64) {
         return None;
     }
     let mut free: Vec<u32> = slots.iter().map(Slot::free).collect();
@@ -190,7 +190,15 @@ fn has(shares: &[Share], name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::{
+        ids::ClusterId,
+        job::{JobSpec, JobType},
+        placement::{Room, room},
+        site::{Capacity, ClusterKind, ClusterView},
+    };
 
     fn machine(slots: u32) -> Machine {
         Machine::new((0..slots).map(|i| i.to_string()).collect(), 2000)
@@ -248,5 +256,28 @@ mod tests {
         assert_eq!(m.milli_cpus_free(), 0);
         m.give_back(&need, &shares);
         assert_eq!(m.milli_cpus_free(), 2000);
+    }
+
+    proptest! {
+        /// What a plan takes for possible can start, and what it refuses never could.
+        #[test]
+        fn a_plan_and_the_machine_agree_on_what_fits(
+            micros in prop_oneof![1..u64::from(WHOLE), (0..12_u64).prop_map(|n| n * u64::from(WHOLE))],
+            replicas in 1..40_u32,
+            slots in 0..8_u32,
+        ) {
+            let gpus = Gpus::from_micros(micros);
+            let need = Need { gpus, replicas, milli_cpus: 0, exclusive: false };
+            let mut spec = JobSpec::named("gang");
+            spec.job_type = JobType::Distributed;
+            spec.workers = Some(replicas);
+            spec.gpus = gpus;
+            let all = Some(Gpus::whole(u64::from(slots)));
+            let capacity = Capacity { gpus_total: all, gpus_per_node: all, ..Capacity::default() };
+            let mut view = ClusterView::new(ClusterId::new("local"), ClusterKind::Local);
+            view.capacity = Some((jiff::Timestamp::UNIX_EPOCH, capacity));
+            let planned = room(&spec, &view) == Room::Enough;
+            prop_assert_eq!(planned, machine(slots).can_ever(&need));
+        }
     }
 }

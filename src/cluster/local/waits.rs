@@ -180,7 +180,7 @@ impl Waiting {
     }
 
     fn room(&self, is_behind: bool, has: &Summary) -> JobFacts {
-        let wanted = self.need.gpus.times(u64::from(self.need.replicas));
+        let wanted = self.need.gpus.of_replicas(u64::from(self.need.replicas));
         if let (Some(total), Some(free)) = (has.gpus_total, has.gpus_free)
             && self.need.uses_gpus()
         {

@@ -3,7 +3,7 @@
 use super::{Obstacle, replicas};
 use crate::domain::{
     job::{JobSpec, JobType},
-    resources::Memory,
+    resources::{Gpus, Memory},
     site::ClusterView,
 };
 
@@ -32,13 +32,16 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
             .hint("ask for fewer, or use workers of a distributed job"),
         );
     }
-    let needed = spec.gpus.times(u64::from(replicas));
+    let needed = spec.gpus.of_replicas(u64::from(replicas));
     let nowhere = has.gpus_per_node.filter(|most| most.is_zero());
     if let Some(total) = nowhere.or(has.gpus_total).filter(|total| needed > *total) {
         let has = if total.is_zero() { "none".to_owned() } else { format!("{total} in all") };
         return Room::Never(
-            Obstacle::new("gpus", format!("it needs {}, and `{id}` has {has}", needed.in_words()))
-                .hint("ask for fewer, or choose another cluster"),
+            Obstacle::new(
+                "gpus",
+                format!("it needs {}, and `{id}` has {has}", shares(spec, needed)),
+            )
+            .hint("ask for fewer, or choose another cluster"),
         );
     }
     let cpus = spec.cpus.unwrap_or(0.0) * f64::from(replicas);
@@ -60,4 +63,13 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
         );
     }
     if has.gpus_total.is_none() && !spec.gpus.is_zero() { Room::Unknown } else { Room::Enough }
+}
+
+/// `8 GPUs`; `3 GPUs for 5 workers of 0.6` where fractions leave a rest of each.
+fn shares(spec: &JobSpec, needed: Gpus) -> String {
+    let workers = spec.workers.unwrap_or(1);
+    if needed == spec.gpus.times(u64::from(workers)) || spec.gpus.is_whole() {
+        return needed.in_words();
+    }
+    format!("{} for {workers} workers of {}", needed.in_words(), spec.gpus)
 }

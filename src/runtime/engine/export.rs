@@ -7,6 +7,7 @@ use crate::{
     domain::{
         ids::RunId,
         job::{Candidate, ClusterChoice, Command, DependencyCondition, JobSpec, JobType},
+        placeholder,
         plan::OnExisting,
         run::{Run, RunJob},
         send::param_variable,
@@ -111,7 +112,48 @@ fn job(run: &Run, row: &RunJob) -> Value {
     put("metadata", json!(spec.metadata));
     put("options", json!(spec.options));
     put("depends_on", dependencies(run, row));
+    if job.values().any(|value| holds_placeholder(value, spec.holes)) {
+        escape(&mut job, spec.holes);
+    }
     Value::Object(job)
+}
+
+/// A text in it would be taken for a placeholder, though it is none.
+fn holds_placeholder(value: &Value, holes: bool) -> bool {
+    match value {
+        Value::String(text) => {
+            let filled_in = ["{run}", "{attempt}"].iter().any(|hole| text.contains(hole));
+            text.contains("{name}") || (filled_in && !holes)
+        }
+        Value::Array(items) => items.iter().any(|item| holds_placeholder(item, holes)),
+        Value::Object(fields) => fields.values().any(|field| holds_placeholder(field, holes)),
+        _ => false,
+    }
+}
+
+/// The parameter of [`escape`], with an empty value.
+const EMPTY: &str = "empty";
+
+/// Only an entry with a sweep can write a literal `{name}`, so the job gets a sweep of
+/// one value; a placeholder in its name keeps that from being numbered.
+fn escape(job: &mut Map<String, Value>, holes: bool) {
+    for (key, value) in job.iter_mut() {
+        match (key.as_str(), &mut *value) {
+            ("depends_on" | "type", _) => {}
+            ("name", Value::String(name)) => name.push_str(&format!("{{{EMPTY}}}")),
+            (_, value) => literal_texts(value, holes),
+        }
+    }
+    job.insert("sweep".into(), json!({ EMPTY: [""] }));
+}
+
+fn literal_texts(value: &mut Value, holes: bool) {
+    match value {
+        Value::String(text) => *text = placeholder::literal(text, holes),
+        Value::Array(items) => items.iter_mut().for_each(|item| literal_texts(item, holes)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| literal_texts(field, holes)),
+        _ => {}
+    }
 }
 
 /// Where it runs, also when the document lies in another folder than the first one.
