@@ -484,6 +484,40 @@ fn following_a_job_that_waits_says_what_for() {
 }
 
 #[test]
+fn a_retry_runs_the_code_as_first_sent_unless_the_present_one_is_asked_for() {
+    let world = world_with("jobs: [{name: c, src_dir: src, command: sh run.sh}]\n");
+    fs::create_dir(world.path().join("src")).unwrap();
+    world.file("src/run.sh", "echo v1; exit 1\n");
+    world.run("submit batch.yaml --yes --wait").expect(1);
+    world.file("src/run.sh", "echo v2; exit 1\n");
+    world.run("retry last --code current --yes --wait").expect(1);
+    assert_eq!(world.run("logs last c").expect(0).stdout, "v2\n");
+    world.run("retry last --yes --wait").expect(1);
+    assert_eq!(world.run("logs last c").expect(0).stdout, "v1\n");
+    assert_eq!(world.run("logs last c --attempt 2").expect(0).stdout, "v2\n");
+}
+
+#[test]
+fn a_secret_file_lies_beside_the_batch_whoever_asks_from_where() {
+    let world = World::new();
+    world.file("secret", "of the caller's folder\n");
+    fs::create_dir(world.path().join("sub")).unwrap();
+    world.file("sub/secret", "of the batch's folder\n");
+    world.file(
+        "sub/batch.yaml",
+        "jobs: [{name: n, command: 'echo $F; [ $JOBDECK_ATTEMPT = 2 ]', env: {F: 'file:secret'}}]\n",
+    );
+    world.run("submit sub/batch.yaml --yes --wait").expect(1);
+    world.run("retry last --yes --wait").expect(0);
+    for attempt in ["1", "2"] {
+        let log = world.run(&format!("logs last n --attempt {attempt}")).expect(0).stdout;
+        assert_eq!(log, "of the batch's folder\n");
+    }
+    world.run("retry last n --set env.F=file:../secret --yes --wait").expect(1);
+    assert_eq!(world.run("logs last n").expect(0).stdout, "of the caller's folder\n");
+}
+
+#[test]
 fn an_exported_run_keeps_literal_braces() {
     let world = world_with(concat!(
         "jobs:\n",

@@ -1,13 +1,14 @@
 //! Changing a resolved job before it is tried again: `retry --set field=value`
 //! and the edit form, over the same table of fields as a batch document.
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::{fmt::Display, path::Path, str::FromStr, sync::Arc};
 
 use super::{
     batch::value,
     fields::{self, FieldKind},
     job::{Command, JobSpec, JobType},
     nearest::nearest,
+    placeholder::{Fault, Mode, Scope, Template, Values},
     resources::{Gpus, Memory, TimeLimit},
 };
 
@@ -44,6 +45,7 @@ const CHANGEABLE: [&str; 18] = [
 
 /// The job with these changes, each a field and its new text as in a document; an
 /// empty text removes the field. Neither name, type nor place in the run change.
+/// The job's own placeholders get their values; other braces are literal.
 ///
 /// # Errors
 /// Every change that is not possible.
@@ -75,6 +77,8 @@ fn change(spec: &mut JobSpec, field: &str, value: &str) -> Result<(), Refusal> {
         let hint = nearest(name, CHANGEABLE).map(|known| format!("did you mean `{known}`?"));
         return Err(("no such field".into(), hint));
     }
+    let filled = fill(spec, name, value)?;
+    let value = filled.as_str();
     let trimmed = value.trim();
     match (name, key) {
         ("env", Some(key)) => {
@@ -88,7 +92,8 @@ fn change(spec: &mut JobSpec, field: &str, value: &str) -> Result<(), Refusal> {
             if value.is_empty() {
                 env.shift_remove(key);
             } else {
-                env.insert(key.to_owned(), value.to_owned());
+                let base = spec.base_dir.as_deref().map(Path::new);
+                env.insert(key.to_owned(), value::variable(value.to_owned(), base, None));
             }
         }
         ("options", Some(path)) => {
@@ -141,15 +146,45 @@ fn change(spec: &mut JobSpec, field: &str, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The text with the job's parameters and its name in place of their placeholders.
+fn fill(spec: &mut JobSpec, field: &str, text: &str) -> Result<String, Refusal> {
+    let shell = matches!(field, "command" | "args") && list(text).is_none();
+    let here = matches!(field, "command" | "args" | "env" | "working_dir");
+    let names: Vec<Arc<str>> = spec.params.iter().map(|(name, _)| name.into()).collect();
+    let values: Vec<Option<&str>> = spec.params.iter().map(|(_, value)| Some(value)).collect();
+    let scope = Scope { params: &names, strict: false, name: here, holes: here };
+    let mode = if shell { Mode::Shell } else { Mode::Plain };
+    let template = Template::new(text, mode, scope)
+        .map_err(|faults| faults.first().map_or_else(Refusal::default, refusal))?;
+    let filled = template
+        .render(Values { params: &values, name: &spec.name })
+        .map_err(|fault| refusal(&fault))?;
+    spec.holes |= template.has_holes();
+    Ok(filled)
+}
+
+fn refusal(fault: &Fault) -> Refusal {
+    match fault {
+        Fault::Unquotable(what, place) => (
+            format!("`{what}` would stand inside {place}"),
+            Some("values cannot be kept literal there; `{x!raw}` inserts them as they are".into()),
+        ),
+        Fault::Ambiguous => ("a literal `{run}` beside one that is filled in".into(), None),
+        Fault::Unknown(name) | Fault::NotHere(name) => (format!("`{{{name}}}` has no value"), None),
+        Fault::NoValue(_) => ("a placeholder has no value".into(), None),
+    }
+}
+
+/// A list, as JSON writes it, is an exact argument vector.
+fn list(text: &str) -> Option<Vec<String>> {
+    serde_json::from_str(text).ok().filter(|argv: &Vec<String>| !argv.is_empty())
+}
+
 fn command(value: &str) -> Option<Command> {
     if value.trim().is_empty() {
         return None;
     }
-    // A list, as JSON writes it, is an exact argument vector.
-    match serde_json::from_str::<Vec<String>>(value) {
-        Ok(argv) if !argv.is_empty() => Some(Command::Argv(argv)),
-        _ => Some(Command::Shell(value.to_owned())),
-    }
+    Some(list(value).map_or_else(|| Command::Shell(value.to_owned()), Command::Argv))
 }
 
 fn amount<T: FromStr<Err: Display>>(text: &str) -> Result<T, Refusal> {
@@ -241,6 +276,20 @@ mod tests {
             set(&job, "options.slurm.partition", "gpu").unwrap().options["slurm"]["partition"],
             "gpu"
         );
+    }
+
+    #[test]
+    fn the_jobs_own_placeholders_are_filled_in() {
+        let mut job = JobSpec::named("lr-1");
+        job.params = [("x".to_owned(), "it's".to_owned())].into_iter().collect();
+        let shell = |text: &str| Some(Command::Shell(text.into()));
+        let given = set(&job, "command", "echo {x} {name} {y} {{x}} {run}").unwrap();
+        assert_eq!(given.command, shell(r"echo 'it'\''s' lr-1 {y} {{x}} {run}"));
+        assert!(given.holes, "`{{run}}` is filled in when it is sent");
+        let list = set(&job, "args", r#"["{x}", "{name}"]"#).unwrap();
+        assert_eq!(list.args, Some(Command::Argv(vec!["it's".into(), "lr-1".into()])));
+        assert_eq!(set(&job, "env.V", "{x}-{attempt}").unwrap().env["V"], "it's-{attempt}");
+        assert_eq!(set(&job, "project", "{x}").unwrap().project.as_deref(), Some("it's"));
     }
 
     #[test]

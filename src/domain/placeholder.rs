@@ -21,8 +21,11 @@ pub enum Mode {
 /// Which placeholders a text may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
-    /// Parameters of the sweep; `None`: the entry has none, and braces are literal.
-    pub params: Option<&'a [std::sync::Arc<str>]>,
+    /// Parameters of the sweep.
+    pub params: &'a [std::sync::Arc<str>],
+    /// The entry has a sweep: other words in braces are faults, and doubled braces
+    /// write single ones. Else both are literal.
+    pub strict: bool,
     /// `{name}` has a value here.
     pub name: bool,
     /// `{run}` and `{attempt}` may stand here.
@@ -86,7 +89,7 @@ impl Template {
         let mut lexer = Lexer::default();
         let mut parts: Vec<Part> = Vec::new();
         let mut holes = 0;
-        let mut tokens = tokens(text, scope.params.is_some()).into_iter().peekable();
+        let mut tokens = tokens(text, scope.strict).into_iter().peekable();
         while let Some(token) = tokens.next() {
             let (name, raw) = match token {
                 Token::Text(text) => {
@@ -239,10 +242,10 @@ fn push_text(parts: &mut Vec<Part>, text: &str) {
 
 /// What a name stands for; `Err(None)`: nothing, it is literal text here.
 fn resolve(name: &str, scope: Scope) -> Result<Source, Option<Fault>> {
-    if let Some(ix) = scope.params.unwrap_or_default().iter().position(|p| &**p == name) {
+    if let Some(ix) = scope.params.iter().position(|p| &**p == name) {
         return Ok(Source::Param(ix));
     }
-    let literal_otherwise = |fault| if scope.params.is_some() { Some(fault) } else { None };
+    let literal_otherwise = |fault| if scope.strict { Some(fault) } else { None };
     match name {
         "name" if scope.name => Ok(Source::Name),
         "run" if scope.holes => Ok(Source::Hole("{run}")),
@@ -390,7 +393,7 @@ mod tests {
 
     fn render(text: &str, mode: Mode, lr: &str) -> String {
         let params = params();
-        let scope = Scope { params: Some(&params), name: true, holes: true };
+        let scope = Scope { params: &params, strict: true, name: true, holes: true };
         let template = Template::new(text, mode, scope).unwrap();
         template.render(Values { params: &[Some(lr), Some("3")], name: "job 1" }).unwrap()
     }
@@ -416,7 +419,7 @@ mod tests {
 
     #[test]
     fn without_a_sweep_braces_are_literal() {
-        let scope = Scope { params: None, name: true, holes: true };
+        let scope = Scope { params: &[], strict: false, name: true, holes: true };
         let values = Values { params: &[], name: "it's" };
         for (text, expected) in [
             ("awk '{print}' {x} {{y}} {{name}}", "awk '{print}' {x} {{y}} {{name}}"),
@@ -430,7 +433,7 @@ mod tests {
     #[test]
     fn faults_are_told() {
         let params = params();
-        let scope = Scope { params: Some(&params), name: false, holes: false };
+        let scope = Scope { params: &params, strict: true, name: false, holes: false };
         let faults = Template::new("{lrr} {name} {run} {lr}", Mode::Plain, scope).unwrap_err();
         assert_eq!(
             faults,
@@ -440,7 +443,7 @@ mod tests {
                 Fault::NotHere("run".into())
             ]
         );
-        let scope = Scope { params: Some(&params), name: true, holes: true };
+        let scope = Scope { params: &params, strict: true, name: true, holes: true };
         let template = Template::new("{lr} {seed}", Mode::Plain, scope).unwrap();
         let values = Values { params: &[Some("1"), None], name: "" };
         assert_eq!(template.render(values), Err(Fault::NoValue(1)));
@@ -455,7 +458,7 @@ mod tests {
         #[test]
         fn a_literal_text_stands_for_itself(text in r"([{}$ a]|\{run\}|\{name\}|\$\{a\}|\{\{x\}\}){0,12}") {
             let params = params();
-            let scope = Scope { params: Some(&params), name: true, holes: true };
+            let scope = Scope { params: &params, strict: true, name: true, holes: true };
             let template = Template::new(&literal(&text, false), Mode::Plain, scope).unwrap();
             let values = Values { params: &[], name: "other" };
             proptest::prop_assert_eq!(template.render(values).unwrap(), text);

@@ -142,10 +142,12 @@ impl Waiting {
     }
 
     fn limit_or_room(&self, key: &JobKey, ahead: Ahead, view: &View<'_>) -> JobFacts {
-        if let Some(limit) = self.run_limit
-            && (view.running)(&key.run).saturating_add(ahead.of_run) >= limit
-        {
-            return map::queued(&format!("its run may have {limit} running at once"), false);
+        if let Some(limit) = self.run_limit {
+            let running = (view.running)(&key.run);
+            let comes_to_it = running.saturating_add(ahead.of_run) >= limit;
+            if running >= limit || (comes_to_it && self.holds(limit, view.summary)) {
+                return map::queued(&format!("its run may have {limit} running at once"), false);
+            }
         }
         if view.disk_full {
             // Neither a claim nor the summary can be written: no job can be started,
@@ -177,6 +179,14 @@ impl Waiting {
         }
         self.met += passed;
         found
+    }
+
+    /// The whole machine holds that many such jobs at once.
+    fn holds(&self, jobs: u32, has: &Summary) -> bool {
+        let jobs = u64::from(jobs);
+        let gpus = self.need.gpus.of_replicas(u64::from(self.need.replicas)).times(jobs);
+        let cpus = self.need.milli_cpus.saturating_mul(jobs);
+        has.gpus_total.is_none_or(|total| gpus <= total) && cpus <= has.milli_cpus_total
     }
 
     fn room(&self, is_behind: bool, has: &Summary) -> JobFacts {
@@ -293,9 +303,11 @@ mod tests {
         for (gpus, limit, words) in [
             ("1", None, "waits for 1 GPU"),
             ("0", None, "waits for a free core"),
-            ("0", Some(3), "its run may have 3 running at once"),
+            ("0", Some(2), "its run may have 2 running at once"),
+            // Two cores never run four.
+            ("0", Some(4), "waits for a free core"),
         ] {
-            for running in 2..=3 {
+            for running in 1..=3 {
                 let ahead = Ahead { of_run: 5, in_all: 5 };
                 let mut waits = waits(gpus, limit, Vec::new());
                 let said = explained_behind(&mut waits, running, ahead, &live);

@@ -102,7 +102,8 @@ impl<'e, 'a> Expansion<'e, 'a> {
                 continue;
             }
             let scope = Scope {
-                params: params.as_deref(),
+                params: params.as_deref().unwrap_or_default(),
+                strict: params.is_some(),
                 name: key != "name" && (params.is_some() || WITH_HOLES.contains(&key)),
                 holes: WITH_HOLES.contains(&key),
             };

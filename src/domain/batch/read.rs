@@ -99,7 +99,13 @@ fn set(
             spec.libraries =
                 paths.iter().map(|p| value::path(p, folders.base, folders.home)).collect();
         }
-        ("env", _) => spec.env = Arc::new(map(field, node, true, sink)?),
+        ("env", _) => {
+            let mut env = map(field, node, true, sink)?;
+            for value in env.values_mut() {
+                *value = value::variable(std::mem::take(value), folders.base, folders.home);
+            }
+            spec.env = Arc::new(env);
+        }
         ("metadata", _) => spec.metadata = Arc::new(map(field, node, false, sink)?),
         ("parameters", _) => spec.parameters = Some(Arc::new(value::object(node)?)),
         ("cluster", _) => spec.cluster = cluster(field, node)?,

@@ -104,7 +104,7 @@ impl Compiler<'_> {
     }
 
     fn scalar(&mut self, scalar: &Scalar, mode: Mode) -> TemplateKind {
-        let params = self.scope.params.unwrap_or_default();
+        let params = self.scope.params;
         if mode == Mode::Plain
             && let Some(name) = placeholder::exact(&scalar.text)
             && let Some(ix) = params.iter().position(|p| **p == *name)

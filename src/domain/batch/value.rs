@@ -318,6 +318,14 @@ pub fn merge(base: &mut JsonMap, over: JsonMap) {
     }
 }
 
+/// The value of a variable: a secret's `file:` starts at the folder of the document too.
+pub fn variable(text: String, base: Option<&Path>, home: Option<&Path>) -> String {
+    match text.strip_prefix("file:").filter(|file| !file.is_empty()) {
+        Some(file) => format!("file:{}", path(file, base, home)),
+        None => text,
+    }
+}
+
 /// A path from the folder of the document. `~/` is the home folder where it is known.
 pub fn path(text: &str, base: Option<&Path>, home: Option<&Path>) -> String {
     let joined = match (text.strip_prefix("~/"), home, base) {

@@ -10,7 +10,7 @@ use crate::domain::placeholder::{Fault, Mode, Scope, Template, Values};
 
 fn script(template: &str, value: &str) -> Result<String, Vec<Fault>> {
     let params: Vec<Arc<str>> = vec!["x".into()];
-    let scope = Scope { params: Some(&params), name: true, holes: true };
+    let scope = Scope { params: &params, strict: true, name: true, holes: true };
     let template = Template::new(template, Mode::Shell, scope)?;
     template.render(Values { params: &[Some(value)], name: "n" }).map_err(|f| vec![f])
 }

@@ -39,7 +39,7 @@ impl Conducting<'_> {
         if !open.is_empty() {
             notes.push(format!("{} left alone: not ended yet", jobs_text(open.len())));
         }
-        let code = self.code_for(&again, code, &mut notes).await?;
+        let now = self.code_for(&again, code, &mut notes).await?;
         let views = if changes.is_empty() { ClusterViews::default() } else { self.views().await };
         let run = &self.s.run;
         let mut records = Vec::new();
@@ -80,12 +80,13 @@ impl Conducting<'_> {
             }
             let current =
                 row.attempt().and_then(|a| a.code.as_deref()).or_else(|| self.s.code.of(before));
-            let code = before
-                .src_dir
-                .as_ref()
-                .and_then(|top| code.get(top))
-                .filter(|hash| Some(hash.as_str()) != current)
-                .map(|hash| hash.as_str().into());
+            let wanted = match code {
+                Code::Original => self.s.code.of(before),
+                Code::Current => {
+                    before.src_dir.as_ref().and_then(|top| now.get(top)).map(String::as_str)
+                }
+            };
+            let code = wanted.filter(|hash| Some(*hash) != current).map(Into::into);
             records.push(Record::Retried {
                 job: *ix,
                 attempt: row.retry_number(),
