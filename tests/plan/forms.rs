@@ -202,6 +202,17 @@ jobs: [{name: a, command: x}]",
 }
 
 #[test]
+fn a_fault_that_one_job_has_by_the_defaults_names_it() {
+    let text = "defaults: {command: 'echo {lr}'}\njobs:
+- {name: a, sweep: {lr: [1]}}
+- {name: b, sweep: {x: [1]}, env: {X: '{x}'}}
+- {name: c, command: x}";
+    let errors = errors(&plan(text));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("b: the placeholder `{lr}` has no value"), "{errors:?}");
+}
+
+#[test]
 fn a_fault_of_the_defaults_is_told_once() {
     one_error(
         "defaults: {gpus: two}\njobs: [{name: a, command: x}, {name: b, command: x}]",

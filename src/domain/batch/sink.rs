@@ -1,6 +1,6 @@
 //! Where findings are collected while a document is read, with their places.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use crate::domain::{
     finding::{Finding, Severity},
@@ -36,6 +36,8 @@ pub struct Sink {
     findings: Vec<Finding>,
     /// Entry and name of the job or group that is being looked at.
     entry: Option<(usize, Option<String>)>,
+    /// There is more than one entry.
+    several: bool,
     /// What was already told of an entry: a fault of the entry is one finding.
     told: HashSet<(usize, String, Severity)>,
 }
@@ -43,6 +45,7 @@ pub struct Sink {
 impl Sink {
     /// Findings from now on are of this entry.
     pub fn enter(&mut self, entry: usize, name: Option<&str>) {
+        self.several |= entry > 0;
         self.entry = Some((entry, name.map(str::to_owned)));
     }
 
@@ -80,13 +83,7 @@ impl Sink {
     }
 
     fn add(&mut self, place: &Place, mut finding: Finding) -> Told<'_> {
-        // A fault of the defaults is theirs, however many jobs take it over.
-        if matches!(place.path.0.first(), Some(Step::Key(key)) if key == "defaults") {
-            let fault = format!("{} {}", place.path, finding.message);
-            if !self.told.insert((usize::MAX, fault, finding.severity)) {
-                return Told(None);
-            }
-        } else if let Some((entry, name)) = &self.entry {
+        if let Some((entry, name)) = &self.entry {
             finding = finding.of_job(*entry, name.as_deref());
         }
         // A tree that was not read from a text has no places.
@@ -99,12 +96,50 @@ impl Sink {
 
     /// All findings in the order of the document.
     pub fn finish(mut self) -> Vec<Finding> {
+        self.findings = of_defaults(self.findings, self.several);
         let last = Pos { line: u32::MAX, column: u32::MAX };
         self.findings.sort_by_key(|f| {
             (f.span.map_or(last, |s| s.start), f.entry.unwrap_or(usize::MAX), f.severity)
         });
         self.findings
     }
+}
+
+/// A fault of the defaults that several jobs take over is told once, as nobody's; one
+/// that only one of them has names it.
+fn of_defaults(findings: Vec<Finding>, several: bool) -> Vec<Finding> {
+    let mut told: HashMap<(String, String, Option<String>), usize> = HashMap::new();
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        if !is_of_defaults(&finding) {
+            kept.push(finding);
+            continue;
+        }
+        let fault = (finding.path.to_string(), finding.message.clone(), finding.hint.clone());
+        match told.entry(fault) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(kept.len());
+                kept.push(finding);
+            }
+            Entry::Occupied(first) => {
+                if let Some(first) = kept.get_mut(*first.get())
+                    && first.entry != finding.entry
+                {
+                    (first.entry, first.job) = (None, None);
+                }
+            }
+        }
+    }
+    for finding in kept.iter_mut().filter(|finding| several && is_of_defaults(finding)) {
+        if let Some(job) = &finding.job {
+            finding.message = format!("{job}: {}", finding.message);
+        }
+    }
+    kept
+}
+
+fn is_of_defaults(finding: &Finding) -> bool {
+    matches!(finding.path.0.first(), Some(Step::Key(key)) if key == "defaults")
 }
 
 /// A finding just told, to which a hint may be added.
