@@ -369,6 +369,9 @@ fn retries_by_cause_and_with_changes() {
         assert!(answer.stderr.contains(word), "{line}: {answer:#?}");
     }
     world.run("retry last --cause oom --set gpus=0").expect(0);
+    // Told before anybody is asked.
+    let answer = world.run("retry last slow --set gpus=50").expect(2);
+    assert!(answer.stderr.contains("50 GPUs"), "{answer:#?}");
 }
 
 #[test]

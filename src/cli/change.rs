@@ -18,8 +18,9 @@ use super::{
 use crate::{
     app::text::safe,
     domain::{
-        change::{InvalidChange, changed},
+        change::changed,
         ids::{JobIx, RunId},
+        placement,
         run::{Run, RunJob, Selection, outstanding},
         status::{Cause, Status},
     },
@@ -159,18 +160,31 @@ pub(super) fn told(cx: &Context<'_>, done: &Done) {
 
 /// Whether the changes can be made, told before anybody is asked. Where there is
 /// nothing to retry it is enough that one of the jobs in question could take them.
-fn check_changes(
+async fn check_changes(
+    cx: &Context<'_>,
     run: &Run,
     selection: &Selection,
     retry: &[JobIx],
     changes: &[(String, String)],
 ) -> Result<(), Report> {
-    let faults = |ix: JobIx| -> Vec<InvalidChange> {
-        run.job(ix).and_then(|job| changed(job.spec_now(), changes).err()).unwrap_or_default()
-    };
     if changes.is_empty() {
         return Ok(());
     }
+    let views = cx.engine.views_now().await;
+    let faults = |ix: JobIx| -> Vec<(String, Option<String>)> {
+        let Some(job) = run.job(ix) else { return Vec::new() };
+        match changed(job.spec_now(), changes) {
+            Err(faults) => faults.into_iter().map(|f| (f.to_string(), f.hint)).collect(),
+            Ok(spec) => {
+                let config = cx.config();
+                let default = config.default_cluster.as_ref();
+                placement::refusals(&spec, job.cluster.as_ref(), &config.limits, default, &views)
+                    .into_iter()
+                    .map(|o| (format!("{}: {}", o.key, o.message), o.hint))
+                    .collect()
+            }
+        }
+    };
     let wrong = if retry.is_empty() {
         let all = || (0..).map(JobIx).take(run.jobs.len()).collect();
         let jobs: Vec<JobIx> = selection.jobs.clone().unwrap_or_else(all);
@@ -180,11 +194,10 @@ fn check_changes(
         retry.iter().copied().flat_map(faults).collect()
     };
     let (mut messages, mut hints): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
-    for fault in wrong {
-        let text = fault.to_string();
+    for (text, hint) in wrong {
         if !messages.contains(&text) {
             messages.push(text);
-            hints.extend(fault.hint);
+            hints.extend(hint);
         }
     }
     if messages.is_empty() {
@@ -206,7 +219,7 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
         causes: args.cause.clone(),
     };
     let asked = outstanding(run, &selection);
-    check_changes(run, &selection, &asked.retry, &args.changes)?;
+    check_changes(cx, run, &selection, &asked.retry, &args.changes).await?;
     for (ix, status) in &asked.skipped {
         if let Some(job) = run.job(*ix) {
             let name = safe(&job.spec.name);

@@ -330,7 +330,25 @@ fn finish(draft: &Draft, sources: Vec<PathBuf>, problems: &mut Problems) -> Conf
     config.advice = plain_secrets(&draft.clusters);
     config.sources = sources;
     config.warnings = std::mem::take(&mut problems.warnings);
+    config.warnings.extend(machine_twice(&config));
     config
+}
+
+/// Each local cluster gives out this machine as if it were alone on it.
+fn machine_twice(config: &Config) -> Option<String> {
+    let gives = |cluster: &ClusterEntry| match &cluster.settings {
+        KindSettings::Local(local) => cluster.enabled && local.gpus != LocalGpus::Count(0),
+        _ => false,
+    };
+    let names: Vec<&str> =
+        config.clusters.iter().filter(|(_, c)| gives(c)).map(|(id, _)| id.as_str()).collect();
+    (names.len() > 1).then(|| {
+        format!(
+            "the clusters {} are all this machine, and each gives out its GPUs and cores as if \
+             it were alone: keep one of them",
+            names.join(", ")
+        )
+    })
 }
 
 fn get<T: serde::de::DeserializeOwned>(fields: &Fields, name: &str) -> Option<T> {

@@ -1,7 +1,8 @@
 //! «Did you mean»: the known word nearest to a misspelt one.
 
 /// The candidate that `text` most likely meant: at most a third of its letters
-/// differ (a swap of neighbours counts as one), upper and lower case alike.
+/// differ (a swap of neighbours counts as one), upper and lower case alike. Where more
+/// than one differs they begin alike, as misspelt words do: `base` is no `name`.
 /// Between equals the first wins.
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer words are no misspelling, and comparing them costs time.
@@ -18,7 +19,8 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             continue;
         }
         let far = distance(&text, &word);
-        if far <= allowed && far < word.len() && best.is_none_or(|(b, _)| far < b) {
+        let likely = far <= 1 || text.first() == word.first();
+        if likely && far <= allowed && far < word.len() && best.is_none_or(|(b, _)| far < b) {
             best = Some((far, candidate));
         }
     }
@@ -57,6 +59,7 @@ mod tests {
             ("comand", Some("command")),
             ("clutser", Some("cluster")),
             ("lbas", Some("lab")),
+            ("base", None),
             ("lba", Some("lab")),
             ("", None),
             ("zebra", None),

@@ -117,10 +117,15 @@ fn decode(bytes: &[u8]) -> Result<&str, YamlError> {
     let forbidden = |b: u8| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r');
     if let Some(at) = bytes.iter().position(|b| forbidden(*b)) {
         let byte = bytes.get(at).copied().unwrap_or_default();
-        let what = if byte == 0 { "a NUL byte" } else { "a control character" };
+        let (what, hint) = match byte {
+            0 => ("a NUL byte", "remove it".to_owned()),
+            _ => (
+                "a control character",
+                format!("remove it, or write \"\\x{byte:02x}\" in double quotes"),
+            ),
+        };
         let pos = end_of(text.get(..at).unwrap_or_default());
-        return Err(YamlError::new(pos, format!("{what} (U+{byte:04X}) is not text"))
-            .hint(format!("remove it, or write \"\\x{byte:02x}\" in double quotes")));
+        return Err(YamlError::new(pos, format!("{what} (U+{byte:04X}) is not text")).hint(hint));
     }
     Ok(text)
 }

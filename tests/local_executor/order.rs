@@ -111,6 +111,21 @@ async fn first_come_first_served_over_all_submissions() {
 }
 
 #[tokio::test]
+async fn memory_that_is_asked_for_is_not_given_twice() {
+    let m = Machine::new(0, 8.0);
+    let asking = |ix: u32| {
+        let mut spec = job(&ix.to_string(), &marking(&m, &ix.to_string(), "0.2"));
+        // More than there is means all of it.
+        spec.memory = Some("64T".parse().unwrap());
+        keyed("r", ix, spec)
+    };
+    let jobs: Vec<_> = (0..3).map(asking).collect();
+    m.submit(&jobs).await;
+    m.until_ended(&keys(&jobs)).await;
+    assert_eq!(most_at_once(&m.text("marks")), 1);
+}
+
+#[tokio::test]
 async fn small_jobs_do_not_starve_a_large_one() {
     let m = Machine::new(2, 8.0);
     let gpu = |ix: u32, name: &str, gpus: &str, seconds: &str| {

@@ -244,7 +244,7 @@ impl Local {
             gpus_free: Some(summary.gpus_free.unwrap_or(gpus_total)),
             cpus_total: Some(cores(milli_total)),
             cpus_free: Some(cores(milli_free)),
-            memory_total: memory_total(),
+            memory_total: devices::memory(),
             gpus_per_node: Some(gpus_total),
             queue: Some(summary.waiting),
             running: Some(summary.running),
@@ -300,14 +300,6 @@ fn take_secrets(job: &KeyedJob, known: &mut HashMap<String, SecretString>) -> Re
         }
     }
     Ok(())
-}
-
-/// Memory of this machine in bytes, where the system tells.
-fn memory_total() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -93,6 +93,14 @@ pub fn milli_cpus(settings: &Settings) -> u64 {
     }
 }
 
+/// Memory of this machine in bytes, where the system tells.
+pub fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 /// A program that could be started by this name.
 pub fn on_path(program: &str) -> bool {
     use std::os::unix::fs::PermissionsExt as _;

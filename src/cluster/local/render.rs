@@ -67,6 +67,7 @@ fn queued(job: &KeyedJob) -> QueuedJob {
         gpus: spec.gpus,
         replicas,
         cpus: cpus(&spec),
+        memory: spec.memory.map_or(0, |memory| memory.bytes().div_ceil(1 << 20)),
         exclusive: spec.exclusive,
         time_limit: spec.time_limit.map(crate::domain::resources::TimeLimit::secs),
         run_limit: job.run_limit,

@@ -38,15 +38,17 @@ pub struct Pick {
 struct Kept {
     gpus: bool,
     cpus: bool,
+    memory: bool,
     all: bool,
 }
 
 impl Kept {
     fn bars(self, need: &Need) -> bool {
         self.all
-            || need.exclusive && (self.gpus || self.cpus)
+            || need.exclusive && (self.gpus || self.cpus || self.memory)
             || self.gpus && need.uses_gpus()
             || self.cpus && need.uses_cpus()
+            || self.memory && need.uses_memory()
     }
 }
 
@@ -71,6 +73,7 @@ pub fn pick(heads: &[Head], machine: &Machine) -> Option<Pick> {
         } else {
             kept.gpus |= head.need.uses_gpus();
             kept.cpus |= head.need.uses_cpus();
+            kept.memory |= head.need.uses_memory();
             kept.all |= head.need.exclusive;
         }
     }
@@ -84,11 +87,15 @@ mod tests {
     use super::*;
     use crate::{cluster::local::slots::WHOLE, domain::resources::Gpus};
 
+    /// Of the machine, in MiB.
+    const MEMORY: u64 = 900;
+
     fn need(gpus: f64, replicas: u32, cpus: u64) -> Need {
         Need {
             gpus: Gpus::from_micros((gpus * f64::from(WHOLE)) as u64),
             replicas,
             milli_cpus: cpus * 1000,
+            memory: 0,
             exclusive: false,
         }
     }
@@ -104,7 +111,7 @@ mod tests {
     impl Play {
         fn new(slots: u32, cpus: u64) -> Self {
             let names = (0..slots).map(|i| i.to_string()).collect();
-            let machine = Machine::new(names, cpus * 1000);
+            let machine = Machine::new(names, cpus * 1000, MEMORY);
             Self { machine, waiting: Vec::new(), running: Vec::new(), started: Vec::new() }
         }
 
@@ -211,15 +218,17 @@ mod tests {
     fn any_need() -> impl Strategy<Value = Need> {
         (prop_oneof![Just(0.0), Just(0.25), Just(0.5), Just(1.0), Just(2.0), Just(3.0)], 1..3u32)
             .prop_flat_map(|(gpus, replicas)| {
-                (0..3u64, prop::bool::weighted(0.05)).prop_map(move |(cpus, exclusive)| Need {
+                let asked = (0..3u64, 0..3u64, prop::bool::weighted(0.05));
+                asked.prop_map(move |(cpus, memory, exclusive)| Need {
                     exclusive,
+                    memory: memory * MEMORY / 3,
                     ..need(gpus, replicas, if gpus == 0.0 { cpus + 1 } else { cpus })
                 })
             })
     }
 
     proptest! {
-        /// Whatever arrives and whenever it ends: no slot and no core is given
+        /// Whatever arrives and whenever it ends: no slot, core or memory is given
         /// twice, everything that can run does run, nothing is overtaken more
         /// often than promised, and the same history gives the same starts.
         #[test]
@@ -260,6 +269,8 @@ mod tests {
     fn check(play: &Play, slots: u32, cpus: u64) {
         let mut used = vec![0u64; slots as usize];
         let mut taken_cpus = 0;
+        let taken_memory: u64 = play.running.iter().map(|(_, need, _)| need.memory).sum();
+        assert!(taken_memory <= MEMORY);
         for (_, need, shares) in &play.running {
             assert_eq!(shares.len(), need.replicas as usize);
             taken_cpus += need.milli_cpus.min(cpus * 1000);

@@ -1,11 +1,12 @@
 //! What the machine has and what of it is taken: GPU slots, fractions of them,
-//! CPU cores. Pure; [`super::devices`] finds out what there is.
+//! CPU cores, memory. Pure; [`super::devices`] finds out what there is.
 //!
 //! A replica that asks for whole GPUs gets slots of its own; one that asks for a
 //! fraction shares a slot, up to 1.0 in all. All replicas of a job are placed or
 //! none. CPU jobs take one core unless they ask for more, GPU jobs only what they
-//! ask for; who asks for more cores than there are gets all of them, so that
-//! nothing waits for ever for a larger machine.
+//! ask for; who asks for more cores or memory than there are gets all of them, so
+//! that nothing waits for ever for a larger machine. Memory is counted, not
+//! enforced: a job that says nothing of it counts as none.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub struct Need {
     pub replicas: u32,
     /// Thousandths of a core, for all replicas together.
     pub milli_cpus: u64,
+    /// MiB, for all replicas together.
+    pub memory: u64,
     /// Nothing else runs beside it.
     pub exclusive: bool,
 }
@@ -33,12 +36,16 @@ impl Need {
     pub fn uses_cpus(&self) -> bool {
         self.milli_cpus > 0
     }
+    pub fn uses_memory(&self) -> bool {
+        self.memory > 0
+    }
     /// Both want something of the same kind, so that one can delay the other.
     pub fn competes(&self, other: &Self) -> bool {
         self.exclusive
             || other.exclusive
             || self.uses_gpus() && other.uses_gpus()
             || self.uses_cpus() && other.uses_cpus()
+            || self.uses_memory() && other.uses_memory()
     }
 }
 
@@ -69,17 +76,21 @@ pub struct Machine {
     slots: Vec<Slot>,
     cpus_total: u64,
     cpus_taken: u64,
+    memory_total: u64,
+    memory_taken: u64,
     jobs: u32,
     exclusive: u32,
 }
 
 impl Machine {
-    /// Slots by the names of their devices, cores in thousandths.
-    pub fn new(slots: Vec<String>, milli_cpus: u64) -> Self {
+    /// Slots by the names of their devices, cores in thousandths, memory in MiB.
+    pub fn new(slots: Vec<String>, milli_cpus: u64, memory: u64) -> Self {
         Self {
             slots: slots.into_iter().map(|name| Slot { name, taken: 0 }).collect(),
             cpus_total: milli_cpus,
             cpus_taken: 0,
+            memory_total: memory,
+            memory_taken: 0,
             jobs: 0,
             exclusive: 0,
         }
@@ -98,6 +109,17 @@ impl Machine {
         self.cpus_total.saturating_sub(self.cpus_taken)
     }
 
+    pub fn memory_total(&self) -> u64 {
+        self.memory_total
+    }
+    pub fn memory_free(&self) -> u64 {
+        self.memory_total.saturating_sub(self.memory_taken)
+    }
+
+    fn memory_of(&self, need: &Need) -> u64 {
+        need.memory.min(self.memory_total)
+    }
+
     fn cpus_of(&self, need: &Need) -> u64 {
         need.milli_cpus.min(self.cpus_total)
     }
@@ -107,7 +129,8 @@ impl Machine {
         if self.exclusive > 0 || (need.exclusive && self.jobs > 0) {
             return None;
         }
-        if self.cpus_of(need) > self.milli_cpus_free() {
+        if self.cpus_of(need) > self.milli_cpus_free() || self.memory_of(need) > self.memory_free()
+        {
             return None;
         }
         place(&self.slots, need)
@@ -129,6 +152,7 @@ impl Machine {
         self.jobs += 1;
         self.exclusive += u32::from(need.exclusive);
         self.cpus_taken += self.cpus_of(need);
+        self.memory_taken += self.memory_of(need);
         self.book(shares, |taken, micros| taken + micros);
     }
 
@@ -137,6 +161,7 @@ impl Machine {
         self.jobs = self.jobs.saturating_sub(1);
         self.exclusive = self.exclusive.saturating_sub(u32::from(need.exclusive));
         self.cpus_taken = self.cpus_taken.saturating_sub(self.cpus_of(need));
+        self.memory_taken = self.memory_taken.saturating_sub(self.memory_of(need));
         self.book(shares, u64::saturating_sub);
     }
 
@@ -201,11 +226,11 @@ mod tests {
     };
 
     fn machine(slots: u32) -> Machine {
-        Machine::new((0..slots).map(|i| i.to_string()).collect(), 2000)
+        Machine::new((0..slots).map(|i| i.to_string()).collect(), 2000, 1024)
     }
 
     fn gpus(text: &str, replicas: u32) -> Need {
-        Need { gpus: text.parse().unwrap(), replicas, milli_cpus: 0, exclusive: false }
+        Need { gpus: text.parse().unwrap(), replicas, milli_cpus: 0, memory: 0, exclusive: false }
     }
 
     fn names(shares: &[Vec<Share>]) -> Vec<Vec<&str>> {
@@ -250,12 +275,24 @@ mod tests {
     #[test]
     fn more_cores_than_there_are_means_all() {
         let mut m = machine(0);
-        let need = Need { gpus: Gpus::ZERO, replicas: 1, milli_cpus: 64_000, exclusive: false };
+        let need = Need { milli_cpus: 64_000, ..gpus("0", 1) };
         let shares = m.fit(&need).unwrap();
         m.take(&need, &shares);
         assert_eq!(m.milli_cpus_free(), 0);
         m.give_back(&need, &shares);
         assert_eq!(m.milli_cpus_free(), 2000);
+    }
+
+    #[test]
+    fn memory_is_shared_like_cores() {
+        let mut m = machine(0);
+        let need = |memory| Need { memory, ..gpus("0", 1) };
+        m.take(&need(700), &[Vec::new()]);
+        assert!(m.fit(&need(400)).is_none());
+        assert!(m.fit(&need(324)).is_some() && m.fit(&need(0)).is_some());
+        m.give_back(&need(700), &[Vec::new()]);
+        m.take(&need(9999), &[Vec::new()]);
+        assert_eq!(m.memory_free(), 0, "more than there is means all");
     }
 
     proptest! {
@@ -267,7 +304,7 @@ mod tests {
             slots in 0..8_u32,
         ) {
             let gpus = Gpus::from_micros(micros);
-            let need = Need { gpus, replicas, milli_cpus: 0, exclusive: false };
+            let need = Need { gpus, replicas, milli_cpus: 0, memory: 0, exclusive: false };
             let mut spec = JobSpec::named("gang");
             spec.job_type = JobType::Distributed;
             spec.workers = Some(replicas);

@@ -18,6 +18,7 @@ use super::{
 use crate::domain::{
     ids::{JobKey, RunId},
     job::DependencyCondition,
+    resources::Memory,
     run::JobFacts,
 };
 
@@ -133,8 +134,8 @@ impl Waiting {
     fn of(request: u64, brief: QueuedBrief) -> Self {
         Self {
             request,
+            need: index::need(&brief),
             name: brief.name,
-            need: index::need(brief.gpus, brief.replicas, brief.cpus, brief.exclusive),
             run_limit: brief.run_limit,
             after: brief.after.into_boxed_slice(),
             met: 0,
@@ -222,6 +223,11 @@ impl Waiting {
             };
             return map::queued(&words, false);
         }
+        let wanted = self.need.memory.min(has.memory_total);
+        if wanted > if is_behind { 0 } else { has.memory_free } {
+            let memory = Memory::from_bytes(self.need.memory << 20);
+            return map::queued(&format!("waits for {memory} of memory"), false);
+        }
         map::queued("waits for its turn", false)
     }
 }
@@ -242,6 +248,7 @@ mod tests {
             gpus: gpus.parse().unwrap(),
             replicas: 1,
             cpus: 1.0,
+            memory: 0,
             exclusive: false,
             run_limit,
             after,
@@ -269,6 +276,8 @@ mod tests {
             gpus_free: Some(Gpus::whole(1)),
             milli_cpus_total: 2000,
             milli_cpus_free: 500,
+            memory_total: 1024,
+            memory_free: 512,
             waiting: 1,
             running: 1,
         };

@@ -39,6 +39,9 @@ pub struct QueuedJob {
     pub replicas: u32,
     /// Per replica.
     pub cpus: f64,
+    /// MiB per replica; 0: it said nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memory: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclusive: bool,
     /// Seconds.
@@ -51,6 +54,11 @@ pub struct QueuedJob {
     pub after: Vec<After>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// What decides when a queued job starts: the rest of its line is read by its
 /// supervisor.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,6 +69,8 @@ pub struct QueuedBrief {
     pub gpus: Gpus,
     pub replicas: u32,
     pub cpus: f64,
+    #[serde(default)]
+    pub memory: u64,
     #[serde(default)]
     pub exclusive: bool,
     #[serde(default)]
@@ -213,6 +223,11 @@ pub struct Summary {
     pub gpus_free: Option<Gpus>,
     pub milli_cpus_total: u64,
     pub milli_cpus_free: u64,
+    /// MiB.
+    #[serde(default)]
+    pub memory_total: u64,
+    #[serde(default)]
+    pub memory_free: u64,
     pub waiting: u64,
     pub running: u64,
 }

@@ -130,9 +130,13 @@ fn of_defaults(findings: Vec<Finding>, several: bool) -> Vec<Finding> {
             }
         }
     }
-    for finding in kept.iter_mut().filter(|finding| several && is_of_defaults(finding)) {
-        if let Some(job) = &finding.job {
-            finding.message = format!("{job}: {}", finding.message);
+    for finding in kept.iter_mut().filter(|finding| is_of_defaults(finding)) {
+        match finding.job.take().filter(|_| several) {
+            Some(job) => {
+                finding.message = format!("{job}: {}", finding.message);
+                finding.job = Some(job);
+            }
+            None => finding.entry = None,
         }
     }
     kept

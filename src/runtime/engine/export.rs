@@ -140,7 +140,9 @@ fn escape(job: &mut Map<String, Value>, holes: bool) {
     for (key, value) in job.iter_mut() {
         match (key.as_str(), &mut *value) {
             ("depends_on" | "type", _) => {}
-            ("name", Value::String(name)) => name.push_str(&format!("{{{EMPTY}}}")),
+            ("name", Value::String(name)) => {
+                name.extend(["{", EMPTY, "}"]);
+            }
             (_, value) => literal_texts(value, holes),
         }
     }

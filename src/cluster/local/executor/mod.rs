@@ -186,7 +186,7 @@ impl Executor {
             epoch,
             settings: Settings::default(),
             devices: None,
-            machine: Machine::new(Vec::new(), 0),
+            machine: Machine::new(Vec::new(), 0, 0),
             index: Index::default(),
             running: BTreeMap::new(),
             tries: BTreeMap::new(),
@@ -300,7 +300,8 @@ impl Executor {
 
     fn rebuild_machine(&mut self) {
         let slots = self.devices.clone().unwrap_or_default();
-        let mut machine = Machine::new(slots, devices::milli_cpus(&self.settings));
+        let memory = devices::memory().map_or(u64::MAX, |bytes| bytes >> 20);
+        let mut machine = Machine::new(slots, devices::milli_cpus(&self.settings), memory);
         for running in self.running.values() {
             machine.take(&running.need, &running.shares);
         }
@@ -331,6 +332,8 @@ impl Executor {
             gpus_free: known.then(|| self.machine.gpus_free()),
             milli_cpus_total: self.machine.milli_cpus_total(),
             milli_cpus_free: self.machine.milli_cpus_free(),
+            memory_total: self.machine.memory_total(),
+            memory_free: self.machine.memory_free(),
             waiting: self.index.waiting() as u64,
             running: self.running.len() as u64,
         };

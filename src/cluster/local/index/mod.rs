@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use dependencies::Awaited;
 pub use dependencies::{Met, Standing};
 
-use super::{queue::QueuedAt, schedule::Head, slots::Need};
+use super::{queue::QueuedAt, schedule::Head, slots::Need, wire::QueuedBrief};
 use crate::domain::ids::{JobIx, JobKey, RunId};
 
 /// Where in the order of arrival a job stands: number of its request, and its
@@ -119,7 +119,7 @@ impl Index {
     pub fn add(&mut self, request: u64, job: QueuedAt) -> Place {
         let brief = job.brief;
         let id = self.id(&brief.key);
-        let need = need(brief.gpus, brief.replicas, brief.cpus, brief.exclusive);
+        let need = need(&brief);
         let class = self.class_number(need);
         let after = brief.after.iter().filter_map(|after| self.awaited(after)).collect();
         let queued = Queued {
@@ -314,13 +314,15 @@ impl Index {
 }
 
 /// What a queued job takes.
-pub fn need(
-    gpus: crate::domain::resources::Gpus,
-    replicas: u32,
-    cpus: f64,
-    exclusive: bool,
-) -> Need {
+pub fn need(brief: &QueuedBrief) -> Need {
+    let cpus = brief.cpus;
     let each = if cpus.is_finite() && cpus > 0.0 { (cpus * 1000.0).round() as u64 } else { 0 };
-    let replicas = replicas.max(1);
-    Need { gpus, replicas, milli_cpus: each.saturating_mul(replicas.into()), exclusive }
+    let replicas = brief.replicas.max(1);
+    Need {
+        gpus: brief.gpus,
+        replicas,
+        milli_cpus: each.saturating_mul(replicas.into()),
+        memory: brief.memory.saturating_mul(replicas.into()),
+        exclusive: brief.exclusive,
+    }
 }

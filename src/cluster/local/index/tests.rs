@@ -17,6 +17,7 @@ fn job(n: u32, after: Vec<After>, run_limit: Option<u32>) -> QueuedAt {
         gpus: Gpus::ZERO,
         replicas: 1,
         cpus: 1.0,
+        memory: 0,
         exclusive: false,
         run_limit,
         after,
