@@ -152,3 +152,38 @@ fn with_max_failures_all_jobs_run_side_by_side() {
     assert!(plan.contains("sent in waves"), "{plan}");
     world.run("submit batch.yaml --yes --wait").expect(0);
 }
+
+/// The file that fences off earlier executors of the cluster `local`.
+fn epoch_file(world: &World) -> std::path::PathBuf {
+    let mut hosts = std::fs::read_dir(world.state().join("local")).unwrap();
+    hosts.next().unwrap().unwrap().path().join("local/epoch")
+}
+
+#[test]
+fn an_executor_that_cannot_work_says_why() {
+    let world = world_with("jobs: [{name: a, command: 'true'}]\n");
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    let epoch = epoch_file(&world);
+    wait::until("the executor has left", || {
+        let status = world.run("clusters").expect(0).stdout;
+        let owner = std::fs::read_to_string(epoch.with_file_name("executor.json")).unwrap();
+        if owner.trim() == "null" { Ok(()) } else { Err(status) }
+    });
+    std::fs::write(&epoch, "{{garbage").unwrap();
+    world.run("submit batch.yaml --yes --run-id r --fresh").expect(0);
+    let why = "cannot work";
+    let status = world.until("r", "the row says why", |s| {
+        job(s, "a")["reason"].as_str().is_some_and(|reason| reason.contains(why))
+    });
+    assert_eq!(job(&status, "a")["blocked"], true, "{status:#}");
+    assert!(job(&status, "a")["reason"].to_string().contains("epoch does not hold a number"));
+    let clusters = world.run("clusters").expect(0).stdout;
+    assert!(clusters.contains("trouble") && clusters.contains(why), "{clusters}");
+    let doctor = world.run("doctor").stdout;
+    assert!(doctor.contains(why) && !doctor.contains("does not answer"), "{doctor}");
+
+    std::fs::write(&epoch, "9").unwrap();
+    world.run("wait r").expect(0);
+    let clusters = world.run("clusters").expect(0).stdout;
+    assert!(clusters.contains("✓ answers"), "{clusters}");
+}

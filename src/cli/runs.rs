@@ -202,8 +202,9 @@ pub async fn clusters(cx: &Context<'_>) -> Answer {
             let capacity = health.capacity.clone().unwrap_or_default();
             let state = match (cluster.enabled, health.reachable) {
                 (false, _) => painted(Paint::Dim, "– off"),
-                (true, Some(true)) => painted(Paint::Good, "✓ answers"),
+                (true, Some(true)) if health.error.is_none() => painted(Paint::Good, "✓ answers"),
                 (true, _) if health.needs_login => painted(Paint::Odd, "! needs a login"),
+                (true, Some(true)) => painted(Paint::Bad, "✗ trouble"),
                 (true, Some(false)) => painted(Paint::Bad, "✗ no answer"),
                 (true, None) => painted(Paint::Dim, "? not asked"),
             };

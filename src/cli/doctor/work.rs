@@ -24,7 +24,11 @@ pub async fn clusters(engine: &Engine, checks: &mut Vec<Check>) {
                     .hint(format!("log in with `jobdeck login {id}`")),
             );
         } else if let Some(error) = &health.error {
-            checks.push(Check::problem(NAME, format!("{id} ({kind}) does not answer: {error}")));
+            let message = match health.reachable {
+                Some(true) => error.clone(),
+                _ => format!("{id} ({kind}) does not answer: {error}"),
+            };
+            checks.push(Check::problem(NAME, message));
         } else {
             let latency = health.latency_ms.map(|ms| format!(" in {ms} ms")).unwrap_or_default();
             checks.push(Check::ok(NAME, format!("{id} ({kind}) answers{latency}")));

@@ -6,7 +6,8 @@ use std::{
     io::{self, ErrorKind},
     path::PathBuf,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    thread,
+    time::{Duration, Instant},
 };
 
 use secrecy::SecretString;
@@ -37,6 +38,11 @@ use crate::{
 /// How long a list of GPUs is believed.
 const DEVICES_AGE: Duration = Duration::from_mins(1);
 
+/// How long a new executor is watched where the last one had left a complaint.
+const TRIAL: Duration = Duration::from_secs(2);
+/// Between looks at it.
+const GLANCE: Duration = Duration::from_millis(5);
+
 /// One queue, as a jobdeck process uses it.
 #[derive(Debug)]
 pub struct Local {
@@ -47,8 +53,6 @@ pub struct Local {
     exe: PathBuf,
     seen: Mutex<Seen>,
     gpus: Mutex<Option<(Instant, usize)>>,
-    /// When we last started an executor.
-    started: Mutex<Option<SystemTime>>,
 }
 
 impl Local {
@@ -62,7 +66,6 @@ impl Local {
             exe,
             seen: Mutex::default(),
             gpus: Mutex::default(),
-            started: Mutex::default(),
         }
     }
 
@@ -101,7 +104,7 @@ impl Local {
 
     /// Tells the executor that there is something for it, and starts one when
     /// there is none.
-    fn call_executor(&self, byte: u8) -> Result<(), ClusterError> {
+    fn call_executor(&self, byte: u8) -> Result<(), String> {
         if self.executor_lives() {
             // One that is only just starting looks at everything anyway.
             wake::ring(&self.root.wake(), byte);
@@ -110,31 +113,36 @@ impl Local {
         self.start_executor()
     }
 
-    fn start_executor(&self) -> Result<(), ClusterError> {
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
+    fn start_executor(&self) -> Result<(), String> {
         let args = [EXECUTOR.as_ref(), self.root.path().as_os_str()];
         procs::spawn_detached(&self.exe, &args, &[])
             .map(drop)
-            .map_err(|error| self.refused(format!("the local executor cannot be started: {error}")))
+            .map_err(|error| format!("the local executor cannot be started: {error}"))
     }
 
-    /// An executor that was killed while there was work is replaced. One that ends
-    /// as soon as it is started has left a word why.
-    fn revive(&self) -> Result<(), ClusterError> {
+    /// An executor that was killed while there was work is replaced.
+    ///
+    /// # Errors
+    /// Why nothing starts: the last one has left a word, and the new one gets no
+    /// further.
+    fn revive(&self) -> Result<(), String> {
         if !self.root.has_work() || self.executor_lives() {
             return Ok(());
         }
-        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let log = self.root.executor_log();
-        let complained = fs::metadata(&log).and_then(|m| m.modified()).ok();
-        if let (Some(started), Some(complained)) = (started, complained)
-            && complained >= started
-        {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            let words = text.lines().last().unwrap_or("the local executor ended").to_owned();
-            return Err(self.refused(words));
+        let before = executor::complaint(&self.root);
+        self.start_executor()?;
+        let Some(before) = before else { return Ok(()) };
+        let deadline = Instant::now() + TRIAL;
+        while Instant::now() < deadline {
+            if self.executor_lives() || !self.root.has_work() {
+                return Ok(());
+            }
+            match executor::complaint(&self.root) {
+                Some(now) if now != before => return Err(now.words()),
+                _ => thread::sleep(GLANCE),
+            }
         }
-        self.start_executor()
+        Err(before.words())
     }
 
     pub fn submit(&self, request: &Request) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
@@ -182,7 +190,6 @@ impl Local {
             let _submit = self.root.lock_submit().map_err(disk)?;
             self.root.complete_unfinished().map_err(disk)?;
         }
-        self.revive()?;
         let find = |key: &JobKey| {
             let there = self.root.job(key).exists();
             if there { Found::Present(self.accepted(key)) } else { Found::Absent }
@@ -191,9 +198,10 @@ impl Local {
     }
 
     pub fn observe(&self, jobs: &[Watched]) -> Result<Vec<Observed>, ClusterError> {
-        self.revive()?;
+        // What has ended is told all the same.
+        let trouble = self.revive().err();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.look(&self.root, jobs).map_err(|error| self.disk(&error))
+        seen.look(&self.root, jobs, trouble.as_deref()).map_err(|error| self.disk(&error))
     }
 
     pub fn cancel(&self, jobs: &[JobKey]) -> Result<Vec<ActOutcome>, ClusterError> {
@@ -221,13 +229,13 @@ impl Local {
             answer.extend(jobs.iter().map(unknown));
         }
         if asked {
-            self.call_executor(executor::CANCEL)?;
+            self.call_executor(executor::CANCEL).map_err(|words| self.refused(words))?;
         }
         Ok(answer)
     }
 
     pub fn capacity(&self) -> Result<Capacity, ClusterError> {
-        self.revive()?;
+        self.revive().map_err(|words| self.refused(words))?;
         let working = self.executor_lives();
         let summary: Summary = if working {
             files::read_json(&self.root.summary()).unwrap_or_default()

@@ -45,11 +45,16 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// How the jobs stand now.
+    /// How the jobs stand now. `trouble`: why no executor works.
     ///
     /// # Errors
     /// What the disk says; what was seen before is kept.
-    pub fn look(&mut self, root: &Root, jobs: &[Watched]) -> io::Result<Vec<Observed>> {
+    pub fn look(
+        &mut self,
+        root: &Root,
+        jobs: &[Watched],
+        trouble: Option<&str>,
+    ) -> io::Result<Vec<Observed>> {
         self.take_events(root)?;
         let mut answer = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -65,7 +70,7 @@ impl Seen {
             };
             answer.push(Observed { key: job.key.clone(), facts });
         }
-        self.explain(root, &mut answer)?;
+        self.explain(root, &mut answer, trouble)?;
         if self.jobs.len() > 2 * jobs.len() + 1000 {
             let watched: std::collections::HashSet<&JobKey> = jobs.iter().map(|j| &j.key).collect();
             self.jobs.retain(|key, _| watched.contains(key));
@@ -112,7 +117,12 @@ impl Seen {
     }
 
     /// Says of the waiting ones why they wait.
-    fn explain(&mut self, root: &Root, answer: &mut [Observed]) -> io::Result<()> {
+    fn explain(
+        &mut self,
+        root: &Root,
+        answer: &mut [Observed],
+        trouble: Option<&str>,
+    ) -> io::Result<()> {
         let waits_still =
             |o: &Observed| o.facts.as_ref().is_some_and(|f| f.status == Status::Pending);
         if !answer.iter().any(waits_still) {
@@ -133,6 +143,7 @@ impl Seen {
         let summary: Summary = files::read_json(&root.summary()).unwrap_or_default();
         let view = View {
             summary: &summary,
+            trouble,
             disk_full: files::is_full(root.path()),
             running: &|run| running.get(run).copied().unwrap_or(0),
             standing: &|key| {

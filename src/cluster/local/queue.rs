@@ -121,8 +121,8 @@ impl Root {
         self.path.join("executor.lock")
     }
     /// Words for whoever wonders why nothing starts.
-    pub fn executor_log(&self) -> PathBuf {
-        self.path.join("executor.log")
+    pub fn complaint(&self) -> PathBuf {
+        self.path.join("complaint")
     }
     fn submit_lock(&self) -> PathBuf {
         self.path.join("submit.lock")

@@ -44,6 +44,8 @@ pub struct Waits {
 /// What the words are made from, besides the job itself.
 pub struct View<'a> {
     pub summary: &'a Summary,
+    /// Why no executor works: nothing starts, whatever else is in order.
+    pub trouble: Option<&'a str>,
     /// The disk that the queue lies on takes nothing more.
     pub disk_full: bool,
     /// Jobs of a run that run now.
@@ -111,6 +113,9 @@ impl Waits {
 
     /// A waiting job with the reason why.
     pub fn explain(&mut self, key: &JobKey, ahead: Ahead, view: &View<'_>) -> JobFacts {
+        if let Some(words) = view.trouble {
+            return map::queued(words, true);
+        }
         let Some(waiting) = self.jobs.get_mut(key) else {
             return map::queued("queued on this machine", false);
         };
@@ -283,6 +288,7 @@ mod tests {
         };
         let view = View {
             summary: &summary,
+            trouble: None,
             disk_full: false,
             running: &|_| running,
             standing,
@@ -332,6 +338,7 @@ mod tests {
         let explain = |disk_full| {
             let view = View {
                 summary: &summary,
+                trouble: None,
                 disk_full,
                 running: &|_| 0,
                 standing: &|_| Standing::Live,

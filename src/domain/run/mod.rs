@@ -44,7 +44,9 @@ pub use select::UnknownJob;
 /// One try at a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
-    /// From 1.
+    /// From 1. Counts what was handed to a cluster, not what ran there: a cluster that
+    /// held the job for another and then gave it up has used a number, since a key is
+    /// never handed over twice.
     pub number: u32,
     /// Attempt in the key it travels under. Differs from `number` when the
     /// cluster started the job again by itself.

@@ -16,17 +16,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::{
-        fd::{AsFd as _, BorrowedFd, OwnedFd},
-        unix::fs::OpenOptionsExt as _,
-    },
+    io,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     devices,
@@ -82,19 +80,32 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Leaves a line for whoever wonders why nothing starts.
+/// Leaves a word for whoever wonders why nothing starts; the next executor that
+/// comes to work removes it.
 fn complain(root: &Root, error: &io::Error) -> ExitCode {
-    if !root.requests().exists() {
-        return ExitCode::FAILURE;
+    if root.requests().exists() {
+        let complaint = Complaint { at: Timestamp::now(), error: error.to_string() };
+        let _ = files::write_json(&root.complaint(), &complaint);
     }
-    let line = format!("{} local executor: {error}\n", Timestamp::now());
-    let _ = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(root.executor_log())
-        .and_then(|mut file| file.write_all(line.as_bytes()));
     ExitCode::FAILURE
+}
+
+/// Why the last executor has ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    at: Timestamp,
+    error: String,
+}
+
+impl Complaint {
+    pub fn words(&self) -> String {
+        format!("the local executor cannot work: {}", self.error)
+    }
+}
+
+/// The last executor's, if it has left one.
+pub fn complaint(root: &Root) -> Option<Complaint> {
+    files::read_json(&root.complaint())
 }
 
 /// A job between its start and its end.
@@ -209,6 +220,7 @@ impl Executor {
         }
         executor.take_requests(true)?;
         executor.take_cancels()?;
+        let _ = fs::remove_file(executor.root.complaint());
         Ok(Some(executor))
     }
 
