@@ -15,9 +15,10 @@ use super::{
         runs::Runs,
     },
 };
+use crate::domain::site::{ClusterViews, Limits};
 
 /// What is configured and fixed for the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Above this many jobs the confirm box wants the number typed first.
     pub confirm_jobs: u64,
@@ -27,6 +28,10 @@ pub struct Settings {
     /// Projects known from limits and clusters, for pick-lists.
     pub projects: Vec<String>,
     pub default_cluster: Option<String>,
+    /// Of all clusters.
+    pub limits: Limits,
+    /// What the configuration says of each cluster.
+    pub views: ClusterViews,
     /// For times of day on the screen.
     pub time_zone: TimeZone,
 }
@@ -40,6 +45,8 @@ impl Default for Settings {
             cluster_names: vec!["local".into()],
             projects: Vec::new(),
             default_cluster: None,
+            limits: Limits::default(),
+            views: ClusterViews::default(),
             time_zone: TimeZone::UTC,
         }
     }

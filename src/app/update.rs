@@ -45,6 +45,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Resize { width, height } => {
             model.width = width;
             model.height = height;
+            with_view(model, View::Compose, &mut effects, |m, cx| {
+                m.compose.keep_in_sight(cx);
+                Vec::new()
+            });
         }
         Msg::Notice(text) => model.notice = Some((model.now, text)),
         Msg::Failed(report) => {
@@ -96,11 +100,18 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             to_view(model, View::Compose, msg, &mut effects);
         }
         Msg::Runs(_) => to_view(model, View::Runs, msg, &mut effects),
-        Msg::RunOpened { .. } => {
+        Msg::RunOpened { ref run, .. } => {
             model.preview.unwant();
+            let is_sent = model.preview.is_submitting();
             model.preview.settled();
             model.preview.outdate();
+            model.preview.met(run);
             go(model, View::Monitor);
+            if is_sent {
+                // Not to where the same batch could be submitted once more.
+                model.back.retain(|view| !matches!(view, View::Preview | View::Runs));
+                model.back.push(View::Runs);
+            }
             run_told(model, msg, &mut effects);
         }
         Msg::RunNews { .. } | Msg::RunReplaced { .. } => run_told(model, msg, &mut effects),

@@ -31,6 +31,7 @@ use crate::{
         msg::Msg,
     },
     config::Config,
+    domain::site::{ClusterViews, Limits},
     error::{Kind, Report},
     ui::theme::{self, Depth, Terminal, Theme},
 };
@@ -73,7 +74,8 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
     let mut screen = Screen::enter(config.ui.mouse).map_err(lost)?;
     terminal::install_panic_hook(news.clone(), log);
     let size = screen.terminal.size().map_err(lost)?;
-    let mut model = Model::new(settings(&config), Timestamp::now(), size.width, size.height);
+    let mut model =
+        Model::new(settings(&config, engine.views()), Timestamp::now(), size.width, size.height);
     let (keyboard, typed) = keyboard::typed();
     let mut effects = Effects::new(engine, news.clone(), keyboard);
     watch_signals(&news);
@@ -140,12 +142,12 @@ fn watch_continue(news: &mpsc::UnboundedSender<Msg>) {
     }
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, views: ClusterViews) -> Settings {
     let default = config.default_cluster.as_ref();
     let mut names: Vec<String> =
         config.clusters.iter().filter(|(_, c)| c.enabled).map(|(id, _)| id.to_string()).collect();
     names.sort_by_key(|name| default.is_none_or(|d| d.as_str() != name));
-    let listed = |limits: &crate::domain::site::Limits| -> Vec<String> {
+    let listed = |limits: &Limits| -> Vec<String> {
         limits.allowed_projects.iter().flatten().filter(|p| *p != "*").cloned().collect()
     };
     let mut projects = listed(&config.limits);
@@ -158,6 +160,8 @@ fn settings(config: &Config) -> Settings {
         cluster_names: names,
         projects,
         default_cluster: default.map(ToString::to_string),
+        limits: config.limits.clone(),
+        views,
         time_zone: TimeZone::system(),
     }
 }

@@ -14,6 +14,7 @@ use crate::app::{
     keymap::{self, Action, Entry},
     model::Model,
     msg::ClusterHealth,
+    overlay::Overlay,
     update,
 };
 
@@ -42,23 +43,20 @@ pub fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         frame.render_widget(line, place.intersection(area));
         right_edge = place.right();
     }
-    // Meters from the right; those that do not fit drop out, the default's last,
-    // and that one gives up its unit before.
+    // Meters from the right, each as long as there is room; those that do not fit
+    // at all drop out, the default's last.
     let mut x = area.right();
     let fits: Vec<(Vec<Span<'_>>, u16)> = model
         .health
         .iter()
         .filter(|h| h.enabled)
         .scan(area.right().saturating_sub(right_edge), |room, health| {
-            let mut spans = meter(health, model, theme);
             let width = |spans: &[Span<'_>]| {
                 spans.iter().map(|s| text::width(&s.content) as u16).sum::<u16>() + 2
             };
-            if width(&spans) > *room && spans.last().is_some_and(|unit| unit.content == " GPU") {
-                spans.pop();
-            }
+            let spans = meter(health, model, theme).into_iter().find(|m| width(m) <= *room)?;
             let width = width(&spans);
-            *room = room.checked_sub(width)?;
+            *room -= width;
             Some((spans, width))
         })
         .collect();
@@ -68,35 +66,42 @@ pub fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     }
 }
 
-/// `lab 3s 12/64`: name, age of the data where it is worth a word, GPUs in use
-/// of all.
-fn meter<'a>(health: &'a ClusterHealth, model: &Model, theme: &Theme) -> Vec<Span<'a>> {
+/// `lab 12/64 GPU`, `lab 2m old 12/64`: name, age of the data where it is worth a
+/// word, GPUs in use of all. The longest form first; the state is the last to go.
+fn meter<'a>(health: &'a ClusterHealth, model: &Model, theme: &Theme) -> Vec<Vec<Span<'a>>> {
     let name = text::fit(health.id.as_str(), 16);
+    let in_words = |words: &[String], style: Style| {
+        words.iter().map(|words| vec![Span::styled(format!("{name} {words}"), style)]).collect()
+    };
     if health.needs_login {
-        return vec![Span::styled(format!("{name} needs a login"), theme.warning)];
+        return in_words(&["needs a login".to_owned(), "login".to_owned()], theme.warning);
     }
     let seen = health.last_seen.map(|at| model.now.duration_since(at).as_secs());
     if health.error.is_some() {
         let age = seen.map(|s| format!(" {}", text::age(s))).unwrap_or_default();
-        return vec![Span::styled(format!("{name} ✗ no answer{age}"), theme.error)];
+        let words = [format!("✗ no answer{age}"), "✗ no answer".to_owned(), "✗".to_owned()];
+        return in_words(&words, theme.error);
     }
-    let mut spans = vec![Span::styled(name, theme.dim)];
+    let mut short = vec![Span::styled(name.clone(), theme.dim)];
     match seen {
-        None => spans.push(Span::styled(" …", theme.dim)),
+        None => short.push(Span::styled(" …", theme.dim)),
         Some(age) if age >= OLD_SECS => {
-            spans.push(Span::styled(format!(" {} old", text::age(age)), theme.stale));
+            short.push(Span::styled(format!(" {} old", text::age(age)), theme.stale));
         }
         Some(_) => {}
     }
-    if let Some(capacity) = &health.capacity
-        && let Some(total) = capacity.gpus_total
-    {
-        let used = capacity.gpus_free.map(|free| total.saturating_sub(free));
-        let used = used.map_or_else(|| "?".to_owned(), |n| n.to_string());
-        spans.push(Span::raw(format!(" {used}/{total}")));
-        spans.push(Span::raw(" GPU"));
-    }
-    spans
+    let Some((capacity, total)) =
+        health.capacity.as_ref().and_then(|capacity| Some((capacity, capacity.gpus_total?)))
+    else {
+        return vec![short];
+    };
+    let used = capacity.gpus_free.map(|free| total.saturating_sub(free));
+    let used = used.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let mut amounts = short.clone();
+    amounts.push(Span::raw(format!(" {used}/{total}")));
+    let mut whole = amounts.clone();
+    whole.push(Span::raw(" GPU"));
+    vec![whole, amounts, short]
 }
 
 /// One hint of the footer: keys and word.
@@ -165,8 +170,8 @@ pub fn footer(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
 }
 
 /// Instead of everything, below the least size.
-pub fn too_small(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    let lines = [
+pub fn too_small(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    let mut lines = vec![
         Line::styled("too little room", theme.strong),
         Line::from(format!(
             "{}×{}; jobdeck needs {}×{}",
@@ -177,6 +182,13 @@ pub fn too_small(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         )),
         Line::styled("make the window larger · q quits", theme.dim),
     ];
+    if let Some(Overlay::Confirm(question)) = model.overlays.last() {
+        let title = text::fit(&question.title, usize::from(area.width.saturating_sub(24)));
+        lines.push(Line::styled(format!("«{title}» waits for an answer"), theme.warning));
+    }
+    if model.leaving.is_some() {
+        lines.push(Line::styled("press Ctrl-C again to leave", theme.accent));
+    }
     let y = area.y + area.height.saturating_sub(lines.len() as u16) / 2;
     for (i, line) in lines.into_iter().enumerate() {
         let place = Rect { x: area.x, y: y + i as u16, width: area.width, height: 1 };

@@ -42,7 +42,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: &Theme) {
     let area = frame.area();
     frame.buffer_mut().set_style(area, theme.text);
     if too_small(area.width, area.height) {
-        return chrome::too_small(frame, area, theme);
+        return chrome::too_small(frame, area, model, theme);
     }
     chrome::header(frame, Rect { height: 1, ..area }, model, theme);
     chrome::footer(frame, Rect { y: area.bottom() - 1, height: 1, ..area }, model, theme);

@@ -89,47 +89,64 @@ fn lines_at(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
 }
 
 fn draw_confirm(frame: &mut Frame<'_>, area: Rect, confirm: &Confirm, theme: &Theme) {
-    let (does, leaves) = confirm.action.words();
-    let otherwise = Span::raw(format!(" · any other key closes this and {leaves}"));
-    let y = Span::styled("y", theme.key);
-    let keys = match &confirm.must_type {
-        Some(number) if confirm.awaits_number() => vec![
-            Span::raw("Type "),
-            Span::styled(number.clone(), theme.key),
-            Span::raw(", then "),
-            y,
-            otherwise,
-            Span::raw("  "),
-            Span::styled(format!("{:<6}", confirm.typed), theme.input_focused),
-        ],
-        Some(number) => vec![
-            Span::styled(format!("{number} ✓ "), theme.success),
-            y,
-            Span::raw(format!(" {does}")),
-            otherwise,
-        ],
-        None => vec![y, Span::raw(format!(" {does}")), otherwise],
+    let keys = confirm_keys(confirm, theme);
+    let [does, leaves] = &keys;
+    let in_one: Line<'_> = does.iter().chain([&Span::raw(" · ")]).chain(leaves).cloned().collect();
+    let most = usize::from(area.width.saturating_sub(8));
+    let keys: Vec<Line<'_>> = if in_one.width() <= most {
+        vec![in_one]
+    } else {
+        keys.into_iter().map(Line::from).collect()
     };
-    let keys = Line::from(keys);
     let widest = confirm.lines.iter().map(|l| text::width(&text::safe(l))).max().unwrap_or(0);
-    let wanted = widest.max(keys.width()).max(text::width(&text::safe(&confirm.title)) + 4).max(40);
-    let width = (wanted as u16 + 4).min(area.width.saturating_sub(4));
-    let columns = usize::from(width.saturating_sub(4));
+    let columns = keys
+        .iter()
+        .map(Line::width)
+        .chain([widest, text::width(&text::safe(&confirm.title)) + 4, 40])
+        .max()
+        .unwrap_or(0)
+        .min(most);
+    let width = columns as u16 + 4;
     let mut lines: Vec<Line<'_>> = vec![Line::default()];
     for line in &confirm.lines {
         lines.extend(text::wrap(line, columns).into_iter().map(Line::from));
     }
     // The question itself is always seen, however much there is to say.
-    let room = usize::from(area.height.saturating_sub(5));
+    let room = usize::from(area.height.saturating_sub(4)).saturating_sub(keys.len());
     if lines.len() > room {
         lines.truncate(room.saturating_sub(1));
         lines.push(Line::styled("…", theme.dim));
     }
     lines.push(Line::default());
-    lines.push(keys);
+    lines.extend(keys);
     let place = boxed::centred(area, width, lines.len() as u16 + 2);
     let inside = boxed::draw(frame, place, &confirm.title, theme.warning, theme);
     lines_at(frame, inside, lines);
+}
+
+/// What `y` does, the number typed so far before it; and what any other key does.
+fn confirm_keys<'a>(confirm: &Confirm, theme: &Theme) -> [Vec<Span<'a>>; 2] {
+    let (does, leaves) = confirm.action.words();
+    let otherwise = vec![Span::raw(format!("any other key closes this and {leaves}"))];
+    let y = Span::styled("y", theme.key);
+    let keys = match &confirm.must_type {
+        Some(number) if confirm.awaits_number() => vec![
+            Span::raw("Type "),
+            Span::styled(number.clone(), theme.key),
+            Span::raw(" "),
+            Span::styled(format!("{:<6}", confirm.typed), theme.input_focused),
+            Span::raw(" then "),
+            y,
+            Span::raw(format!(" {does}")),
+        ],
+        Some(number) => vec![
+            Span::styled(format!("{number} ✓ "), theme.success),
+            y,
+            Span::raw(format!(" {does}")),
+        ],
+        None => vec![y, Span::raw(format!(" {does}"))],
+    };
+    [keys, otherwise]
 }
 
 fn draw_error(frame: &mut Frame<'_>, area: Rect, report: &Report, theme: &Theme) {
@@ -332,6 +349,22 @@ mod tests {
             let runs = all.iter().position(|f| f.entry.name == "go to Runs").unwrap();
             update(&mut m, Msg::Click(Hit::Choice(runs)));
             assert_eq!((m.view, m.overlays.len()), (View::Runs, 0));
+        }
+    }
+
+    #[test]
+    fn the_typed_number_is_seen_at_every_width() {
+        use crate::app::overlay::{Confirm, Confirmed};
+        for width in [60, 80, 120] {
+            let lines = vec!["131 jobs · 141 GPUs, of which a few words are told here".into()];
+            let mut question = Confirm::new("Submit it?", lines, Confirmed::Quit).must_type(131);
+            question.typed = "13".into();
+            let mut m = model(Overlay::Confirm(question));
+            m.width = width;
+            let drawn = snapshot::screen(&snapshot::buffer(&m, &Theme::basic()));
+            for words in ["Type 131 13", "then y leaves", "closes this and stays here"] {
+                assert!(drawn.contains(words), "{words} at {width}:\n{drawn}");
+            }
         }
     }
 

@@ -105,8 +105,9 @@ pub fn show(kind: FieldKind, value: &Node) -> String {
 }
 
 /// The text as a value; `None`: the field is not there. `previous` is what the
-/// document has now, so that what did not change keeps its way of writing. With
-/// `inherits`, the word `null` takes an inherited value away.
+/// document has now, so that what did not change keeps its way of writing.
+/// `inherited` is what the field has without a value of its own: the word `null`
+/// takes it away, and in a map a key alone takes that key away.
 ///
 /// # Errors
 /// Why the text says nothing yet.
@@ -114,13 +115,15 @@ pub fn read(
     kind: FieldKind,
     text: &str,
     previous: Option<&Node>,
-    inherits: bool,
+    inherited: Option<&Node>,
 ) -> Result<Option<Node>, String> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Ok(None);
     }
-    if matches!(trimmed, "null" | "~") && (inherits || previous.is_some_and(Node::is_null)) {
+    if matches!(trimmed, "null" | "~")
+        && (inherited.is_some() || previous.is_some_and(Node::is_null))
+    {
         return Ok(Some(plain("null")));
     }
     let was_list = previous.is_some_and(|p| matches!(p.value, Value::Seq(_)));
@@ -175,7 +178,7 @@ pub fn read(
                 _ => list,
             }
         }
-        FieldKind::Map => read_map(text, previous)?,
+        FieldKind::Map => read_map(text, previous, inherited)?,
         FieldKind::Sweep => sweep::read(text, previous)?,
         FieldKind::Tree
         | FieldKind::Combinations
@@ -218,7 +221,7 @@ fn show_map_value(text: &str) -> String {
     }
 }
 
-fn read_map(text: &str, previous: Option<&Node>) -> Result<Node, String> {
+fn read_map(text: &str, previous: Option<&Node>, inherited: Option<&Node>) -> Result<Node, String> {
     let mut entries: Vec<Entry> = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -237,7 +240,9 @@ fn read_map(text: &str, previous: Option<&Node>) -> Result<Node, String> {
         if key.is_empty() {
             return Err(format!("line {}: write KEY=VALUE", i + 1));
         }
-        if value.is_none() && key.contains(char::is_whitespace) {
+        let is_there = |node: Option<&Node>| node.is_some_and(|map| map.get(key).is_some());
+        let was_removed = previous.and_then(|map| map.get(key)).is_some_and(Node::is_null);
+        if value.is_none() && !was_removed && !is_there(inherited) {
             return Err(format!("line {}: write KEY=VALUE", i + 1));
         }
         if entries.iter().any(|e| e.key == key) {
@@ -312,7 +317,7 @@ mod tests {
     use super::*;
 
     fn read_show(kind: FieldKind, text: &str) -> String {
-        let node = read(kind, text, None, false).unwrap().unwrap();
+        let node = read(kind, text, None, None).unwrap().unwrap();
         emit::inline(&node, Style::Flow)
     }
 
@@ -330,9 +335,11 @@ mod tests {
         assert_eq!(read_show(FieldKind::Dependencies, "a, b: ended"), "[a, {b: ended}]");
         assert_eq!(read_show(FieldKind::Command, "[ -f x ] && y"), "\"[ -f x ] && y\"");
         assert_eq!(read_show(FieldKind::Command, "null"), "\"null\"");
-        assert!(read(FieldKind::Command, "~", None, true).unwrap().unwrap().is_null());
-        assert_eq!(read(FieldKind::Text, "  ", None, false), Ok(None));
-        assert!(read(FieldKind::Tree, "{a: [", None, false).is_err());
+        assert!(
+            read(FieldKind::Command, "~", None, Some(&string("x"))).unwrap().unwrap().is_null()
+        );
+        assert_eq!(read(FieldKind::Text, "  ", None, None), Ok(None));
+        assert!(read(FieldKind::Tree, "{a: [", None, None).is_err());
     }
 
     #[test]
@@ -340,12 +347,12 @@ mod tests {
         let map = parse("{SEED: 1, A: 'x y', B: \"l1\\nl2\", GONE: null, Q: '\"q\"'}").unwrap();
         let text = show(FieldKind::Map, &map);
         assert_eq!(text, "SEED=1\nA=x y\nB=\"l1\\nl2\"\nGONE\nQ=\"\\\"q\\\"\"");
-        assert_eq!(read(FieldKind::Map, &text, Some(&map), false).unwrap().unwrap(), map);
+        assert_eq!(read(FieldKind::Map, &text, Some(&map), None).unwrap().unwrap(), map);
         let pasted =
-            read(FieldKind::Map, "export A=b=c\nTOKEN=env:TOKEN", None, false).unwrap().unwrap();
+            read(FieldKind::Map, "export A=b=c\nTOKEN=env:TOKEN", None, None).unwrap().unwrap();
         assert_eq!(emit::inline(&pasted, Style::Flow), "{A: b=c, TOKEN: env:TOKEN}");
-        assert!(read(FieldKind::Map, "A=1\nA=2", None, false).unwrap_err().contains("twice"));
-        assert!(read(FieldKind::Map, "not a pair", None, false).unwrap_err().contains("KEY=VALUE"));
+        assert!(read(FieldKind::Map, "A=1\nA=2", None, None).unwrap_err().contains("twice"));
+        assert!(read(FieldKind::Map, "not a pair", None, None).unwrap_err().contains("KEY=VALUE"));
     }
 
     #[test]
@@ -353,7 +360,7 @@ mod tests {
         let argv = parse("[python, 'x y']").unwrap();
         let text = show(FieldKind::Command, &argv);
         let edited = format!("{}, --fast]", text.trim_end_matches(']'));
-        let read = read(FieldKind::Command, &edited, Some(&argv), false).unwrap().unwrap();
+        let read = read(FieldKind::Command, &edited, Some(&argv), None).unwrap().unwrap();
         assert_eq!(emit::inline(&read, Style::Flow), "[python, x y, --fast]");
     }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{effect::Effect, form::Target, overlay::Overlay};
-use crate::domain::tree::Pos;
+use crate::domain::{site::ClusterViews, tree::Pos};
 
 pub mod clusters;
 pub mod compose;
@@ -63,4 +63,20 @@ pub struct Context<'a> {
     pub height: u16,
     pub settings: &'a super::model::Settings,
     pub clusters: &'a [super::msg::ClusterHealth],
+}
+
+impl Context<'_> {
+    /// What a plan would know of each cluster: its configuration, and the capacity
+    /// it last told.
+    pub fn views(&self) -> ClusterViews {
+        let mut views = self.settings.views.clone();
+        for health in self.clusters {
+            if let (Some(view), Some(at), Some(capacity)) =
+                (views.get_mut(&health.id), health.last_seen, &health.capacity)
+            {
+                view.capacity = Some((at, capacity.clone()));
+            }
+        }
+        views
+    }
 }

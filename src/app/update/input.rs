@@ -23,10 +23,14 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>
         return;
     }
     model.preview.unwant();
-    if model.keymap.action(key, Scope::Anywhere) == Some(Action::Leave) {
+    let anywhere = model.keymap.action(key, Scope::Anywhere);
+    if anywhere == Some(Action::Leave) {
         return act(model, Action::Leave, effects);
     }
     model.leaving = None;
+    if chrome::too_small(model.width, model.height) {
+        return unseen_key(model, anywhere, effects);
+    }
     if !model.overlays.is_empty() {
         return match escaped(key) {
             Some((esc, rest)) => {
@@ -57,6 +61,20 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>
     } else if let Some((esc, rest)) = escaped(key) {
         on_key(model, esc, effects);
         on_key(model, rest, effects);
+    }
+}
+
+/// A key while nothing of the screen is shown: it may only end or suspend the
+/// program. No question is answered that cannot be read.
+fn unseen_key(model: &mut Model, action: Option<Action>, effects: &mut Vec<Effect>) {
+    let asked = matches!(
+        model.overlays.last(),
+        Some(Overlay::Confirm(question)) if question.action == Confirmed::Quit
+    );
+    match action {
+        Some(action @ Action::Suspend) => act(model, action, effects),
+        Some(action @ Action::Quit) if !asked => act(model, action, effects),
+        _ => {}
     }
 }
 
@@ -139,6 +157,9 @@ pub(super) fn confirmed(model: &mut Model, action: Confirmed, effects: &mut Vec<
 
 pub(super) fn on_paste(model: &mut Model, text: &str, effects: &mut Vec<Effect>) {
     model.preview.unwant();
+    if chrome::too_small(model.width, model.height) {
+        return;
+    }
     match model.overlays.last_mut() {
         // Text that happens to hold a `y` must never confirm anything.
         Some(Overlay::Confirm(_)) => {
@@ -197,11 +218,11 @@ fn wheel_in_box(model: &mut Model, kind: MouseEventKind, effects: &mut Vec<Effec
 }
 
 pub(super) fn on_mouse(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
-    if !model.overlays.is_empty() {
-        return wheel_in_box(model, event.kind, effects);
-    }
     if chrome::too_small(model.width, model.height) {
         return;
+    }
+    if !model.overlays.is_empty() {
+        return wheel_in_box(model, event.kind, effects);
     }
     if event.row == 0 {
         if event.kind == MouseEventKind::Down(MouseButton::Left)

@@ -333,3 +333,56 @@ fn what_is_reached_without_ssh_has_no_login() {
     assert_eq!(press(&mut m, "L"), []);
     assert!(!m.lent && m.notice.is_some());
 }
+
+#[test]
+fn keys_that_cannot_be_seen_do_nothing_but_leave() {
+    let mut s = previewed();
+    s.msg(Msg::Resize { width: 50, height: 12 });
+    s.keys("S");
+    assert!(s.model.overlays.is_empty(), "no question that nobody can read");
+    s.msg(Msg::Resize { width: 80, height: 24 });
+    s.keys("S");
+    s.msg(Msg::Resize { width: 50, height: 12 });
+    s.keys("y n esc 1");
+    s.msg(Msg::Paste("y".into()));
+    assert!(asks(&s.model), "it waits until it can be read");
+    assert!(!s.effects.iter().any(|e| matches!(e, Effect::Submit { .. })));
+    assert_eq!(press(&mut s.model, "ctrl-z"), [Effect::Suspend]);
+    s.msg(Msg::Resize { width: 80, height: 24 });
+    s.keys("n 1 D");
+    s.msg(Msg::Resize { width: 50, height: 12 });
+    s.keys("q q");
+    assert_eq!(s.model.overlays.len(), 1, "asked once, to be answered when there is room");
+    press(&mut s.model, "ctrl-c");
+    assert_eq!(press(&mut s.model, "ctrl-c"), [Effect::Quit]);
+    let mut m = Model::new(Settings::default(), Timestamp::UNIX_EPOCH, 50, 12);
+    assert_eq!(press(&mut m, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn after_a_submission_esc_does_not_lead_back_to_it() {
+    let mut s = previewed();
+    s.keys("S y");
+    let plan = s.effects.iter().find_map(|e| match e {
+        Effect::Submit { plan } => Some(plan.clone()),
+        _ => None,
+    });
+    let id = crate::domain::ids::RunId::new("7k2f9xab").unwrap();
+    let approved = plan.unwrap().approve(id, s.model.now).unwrap();
+    let run = Box::new(crate::domain::run::Run::new(&approved));
+    s.msg(Msg::RunOpened { run, conducting: true });
+    s.keys("esc");
+    assert_eq!(s.model.view, View::Runs);
+    assert!(s.effects.contains(&Effect::ListRuns));
+    s.keys("esc");
+    assert_eq!(s.model.view, View::Compose);
+    let later = s.model.now + jiff::SignedDuration::from_mins(2);
+    s.msg(Msg::Tick(later));
+    s.keys("p S");
+    let Some(Overlay::Confirm(question)) = s.model.overlays.last() else { panic!() };
+    let words = question.lines.join("; ");
+    assert!(words.contains("submitted already: run 7k2f9xab, 2m ago"), "{words}");
+    s.keys("n 1 D p S");
+    let Some(Overlay::Confirm(question)) = s.model.overlays.last() else { panic!() };
+    assert!(!question.lines.join("; ").contains("already"), "not the same batch");
+}

@@ -115,9 +115,7 @@ pub(super) fn with_view(
             Step::Back if view == model.view => {
                 if let Some(former) = model.back.pop() {
                     model.view = former;
-                    if former == View::Preview {
-                        entered(model, former, effects);
-                    }
+                    entered(model, former, effects);
                 }
             }
             Step::Back => {}

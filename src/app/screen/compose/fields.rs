@@ -41,6 +41,7 @@ impl Compose {
     pub(super) fn rebuild_form(&mut self) {
         let focused = self.focused_row().and_then(|r| r.key().map(str::to_owned));
         let same = self.form.target == self.cursor;
+        let prefilled = same && self.form.prefilled;
         self.form.target = self.cursor;
         let present: Vec<String> = match self.cursor {
             Target::Batch => self.doc.head(),
@@ -82,6 +83,7 @@ impl Compose {
             self.form.picker = None;
         }
         self.load_field();
+        self.form.prefilled = prefilled && back.is_some();
     }
 
     pub fn focused_row(&self) -> Option<&Row> {
@@ -149,6 +151,7 @@ impl Compose {
         self.form.editor = if area { Editor::area(&text) } else { Editor::line(&text) };
         self.form.trouble = self.unreadable(&row);
         self.form.picker = None;
+        self.form.prefilled = false;
     }
 
     /// Ends the undo step of the field that was edited.
@@ -308,6 +311,13 @@ impl Compose {
             }
             return Some(Vec::new());
         }
+        let replaces = matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Delete);
+        if std::mem::take(&mut self.form.prefilled) && plain && replaces {
+            self.form.editor = Editor::line("");
+            if !matches!(key.code, KeyCode::Char(_)) {
+                return Some(self.write(cx));
+            }
+        }
         match self.form.editor.on_key(key, 8) {
             Outcome::Changed => Some(self.write(cx)),
             Outcome::Moved => Some(Vec::new()),
@@ -341,6 +351,9 @@ impl Compose {
             return Vec::new();
         }
         let text = text.strip_suffix('\n').unwrap_or(text);
+        if std::mem::take(&mut self.form.prefilled) {
+            self.form.editor = Editor::line("");
+        }
         self.form.editor.insert(text);
         self.write(cx)
     }

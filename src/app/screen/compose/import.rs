@@ -107,7 +107,7 @@ fn table(text: &str, separator: char) -> Option<Imported> {
                 }
                 match fields::job_field(title) {
                     Some(spec) => {
-                        let node = value::read(spec.kind, cell, None, false)
+                        let node = value::read(spec.kind, cell, None, None)
                             .ok()
                             .flatten()
                             .unwrap_or_else(|| value::string(cell));

@@ -89,7 +89,9 @@ impl Compose {
         self.cursor = Target::Entry(at);
         self.enter_form(Some("name"));
         self.keep_in_sight(cx);
-        self.changed(cx)
+        let steps = self.changed(cx);
+        self.form.prefilled = true;
+        steps
     }
 
     /// A paste into the table: a batch, a script or a list of commands becomes jobs

@@ -72,6 +72,8 @@ pub struct Form {
     /// Text of the focused field.
     pub editor: Editor,
     pub picker: Option<Picker>,
+    /// The text was made up by the program: what is typed first replaces it.
+    pub prefilled: bool,
     /// Why that text is not in the document.
     pub trouble: Option<String>,
 }
@@ -190,6 +192,9 @@ impl Compose {
             {
                 Err("nothing is wrong")
             }
+            Action::Activate if self.focus == Focus::Form && !self.may_choose() => {
+                Err("this field has no list")
+            }
             Action::Undo if !self.doc.can_undo() => Err("nothing to undo"),
             Action::Redo if !self.doc.can_redo() => Err("nothing to redo"),
             Action::Mark | Action::MarkAll | Action::Filter if self.doc.is_empty() => {
@@ -291,6 +296,11 @@ impl Compose {
 
     pub fn layout(&self, cx: &Context<'_>) -> Layout {
         Layout::new(cx.width, cx.height.saturating_sub(2), self.focus)
+    }
+
+    /// Name of a configured cluster, for an example.
+    pub fn a_cluster(&self) -> Option<&str> {
+        self.kinds.first().map(|(name, _)| name.as_str())
     }
 
     fn learn(&mut self, cx: &Context<'_>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crossterm::event::{MouseButton, MouseEventKind};
 
-use super::{Compose, Focus};
+use super::{Compose, Focus, Layout};
 use crate::{
     app::{
         filter::{FilterLine, Typed},
@@ -14,6 +14,12 @@ use crate::{
     },
     domain::job::JobType,
 };
+
+/// Rows of the table, at least one; while it is covered by the form too.
+fn table_page(cx: &Context<'_>) -> usize {
+    let height = cx.height.saturating_sub(2);
+    Layout::new(cx.width, height, Focus::Table).table_rows().max(1)
+}
 
 impl Compose {
     /// Rows of the table: the batch itself, then the entries that are shown.
@@ -44,8 +50,9 @@ impl Compose {
         }
     }
 
-    pub(super) fn keep_in_sight(&mut self, cx: &Context<'_>) {
-        let page = self.layout(cx).table_rows().max(1);
+    /// Keeps the cursor's row in sight and no row hidden that there is room for.
+    pub(crate) fn keep_in_sight(&mut self, cx: &Context<'_>) {
+        let page = table_page(cx);
         let at = self.cursor_row();
         self.top = self.top.min(at).max((at + 1).saturating_sub(page));
         self.top = self.top.min(self.row_count().saturating_sub(page));
@@ -63,7 +70,7 @@ impl Compose {
 
     pub(super) fn table_action(&mut self, action: Action, cx: &Context<'_>) -> Vec<Step> {
         let at = self.cursor_row();
-        let page = self.layout(cx).table_rows().saturating_sub(1).max(1);
+        let page = table_page(cx).saturating_sub(1).max(1);
         match action {
             Action::Up => self.go_to_row(at.saturating_sub(1)),
             Action::Down => self.go_to_row(at + 1),

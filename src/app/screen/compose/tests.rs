@@ -521,3 +521,40 @@ fn nothing_is_submitted_while_a_field_cannot_be_read() {
     s.keys("' 7' esc 2 S");
     assert_eq!(s.model.overlays.len(), 1);
 }
+
+#[test]
+fn no_row_is_hidden_that_there_is_room_for() {
+    let mut s = Session::new(80, 24);
+    s.keys("n enter esc n enter esc n enter esc");
+    assert_eq!((s.compose().doc.len(), s.compose().top), (3, 0));
+    let many = "  - {command: sleep 1}\n".repeat(30);
+    let mut s = Session::with(&format!("jobs:\n{many}"), 80, 24);
+    s.keys("end");
+    let top = s.compose().top;
+    s.msg(Msg::Resize { width: 80, height: 30 });
+    assert_eq!(s.compose().top, top - 6);
+}
+
+#[test]
+fn the_made_up_name_of_a_new_job_gives_way_to_what_is_typed() {
+    let mut s = Session::new(120, 32);
+    s.keys("n enter 'train'");
+    assert_eq!(s.compose().entry_name(0), Some("train"));
+    s.keys("esc n enter end '-a'");
+    assert_eq!(s.compose().entry_name(1), Some("job1-a"), "after a move it is added to");
+}
+
+#[test]
+fn a_variable_without_a_value_is_a_finding() {
+    let text = "defaults: {env: {A: '1'}}\njobs:\n  - {name: a, command: x, env: {B: '2'}}\n";
+    let mut s = Session::with(text, 120, 32);
+    s.model.compose.focus_field(Target::Entry(0), Some("env"), None);
+    let row = s.compose().focused_row().unwrap().clone();
+    assert_eq!(s.compose().inherited_keys(Target::Entry(0), &row).as_deref(), Some("A=1"));
+    s.keys("enter 'FOO'");
+    let why = s.compose().local_trouble(&row).unwrap();
+    assert!(why.contains("line 2: write KEY=VALUE"), "{why}");
+    assert_eq!(s.text(), text, "nothing is taken away by it");
+    s.keys("ctrl-u 'A'");
+    assert!(s.text().contains("A: null"), "what is inherited can be: {}", s.text());
+}

@@ -116,9 +116,24 @@ impl Compose {
 
     /// What an empty field inherits from the defaults.
     pub fn inherited(&self, target: Target, row: &Row) -> Option<String> {
+        let node = self.inherited_node(target, row)?;
+        Some(value::show(row.kind(), &node)).filter(|t| !t.is_empty())
+    }
+
+    fn inherited_node(&self, target: Target, row: &Row) -> Option<Node> {
         let (Target::Entry(_), Row::Field(spec)) = (target, row) else { return None };
-        let node = self.doc.default_of(spec.key)?;
-        spec.defaultable.then(|| value::show(spec.kind, &node)).filter(|t| !t.is_empty())
+        self.doc.default_of(spec.key).filter(|_| spec.defaultable)
+    }
+
+    /// What a map inherits beside its own keys.
+    pub fn inherited_keys(&self, target: Target, row: &Row) -> Option<String> {
+        let mut node = self.inherited_node(target, row)?;
+        let own = self.field_node(target, row)?;
+        let (FieldKind::Map, Value::Map(entries)) = (row.kind(), &mut node.value) else {
+            return None;
+        };
+        entries.retain(|e| own.get(&e.key).is_none());
+        Some(value::show(row.kind(), &node)).filter(|t| !t.is_empty() && !own.is_null())
     }
 
     /// Findings of the newest plan for a field, and what is wrong at once with
@@ -139,8 +154,11 @@ impl Compose {
 
     /// Why a field's text is not in the document, when it is not.
     pub(super) fn unreadable(&self, row: &Row) -> Option<String> {
-        let text = self.unwritten.get(&(self.form.target, row.key()?.to_owned()))?;
-        let why = value::read(row.kind(), text, None, false).err();
+        let target = self.form.target;
+        let text = self.unwritten.get(&(target, row.key()?.to_owned()))?;
+        let (previous, inherited) =
+            (self.field_node(target, row), self.inherited_node(target, row));
+        let why = value::read(row.kind(), text, previous.as_ref(), inherited.as_ref()).err();
         Some(why.unwrap_or_else(|| "it cannot be read yet".into()))
     }
 
@@ -184,6 +202,21 @@ impl Compose {
                 self.used_elsewhere(spec.key)
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Whether Enter lists something in the focused field, or unfolds.
+    pub(super) fn may_choose(&self) -> bool {
+        match self.focused_row() {
+            Some(Row::More { .. }) => true,
+            Some(Row::Field(spec) | Row::Default(spec)) => match spec.kind {
+                FieldKind::Choice(_)
+                | FieldKind::Flag
+                | FieldKind::Cluster
+                | FieldKind::Dependencies => true,
+                kind => !value::is_area(kind) && !self.used_elsewhere(spec.key).is_empty(),
+            },
+            _ => false,
         }
     }
 
@@ -264,9 +297,9 @@ impl Compose {
         let target = self.form.target;
         let text = self.form.editor.text();
         let place = (target, key.clone());
-        let inherits = self.inherited(target, &row).is_some();
+        let inherited = self.inherited_node(target, &row);
         let previous = self.field_node(target, &row);
-        let node = match value::read(row.kind(), &text, previous.as_ref(), inherits) {
+        let node = match value::read(row.kind(), &text, previous.as_ref(), inherited.as_ref()) {
             Ok(node) => node,
             Err(why) => {
                 self.form.trouble = Some(why);

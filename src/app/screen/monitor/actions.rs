@@ -194,30 +194,32 @@ impl Monitor {
             Action::Logs => return self.toggle_logs(cx),
             Action::Retry => {
                 let jobs = opened.targets();
-                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx.settings));
+                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx));
             }
             Action::RetryWith => {
                 let jobs = opened.targets();
-                return match ask::retry(&opened.run, jobs.clone(), Vec::new(), false, cx.settings) {
+                return match ask::retry(&opened.run, jobs.clone(), Vec::new(), false, cx) {
                     Ok(_) => {
                         let left = opened.left_retry.take().filter(|form| form.jobs == jobs);
                         let form = left.unwrap_or_else(|| RetryForm::new(&opened.run, jobs));
                         opened.input = Input::Retry(form);
                         Vec::new()
                     }
-                    Err(why) => vec![Step::Notice(why.into())],
+                    Err(why) => vec![Step::Notice(why)],
                 };
             }
             Action::RetryFailed => {
                 let failed = crate::domain::run::Selection::failed();
                 let jobs = crate::domain::run::outstanding(&opened.run, &failed).retry;
-                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx.settings));
+                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx));
             }
             Action::Cancel => return asking(ask::cancel(&opened.run, opened.targets())),
             Action::Hold => return act(opened, RemoteAction::Hold, cx),
             Action::Release => return act(opened, RemoteAction::Release, cx),
             Action::Requeue => return act(opened, RemoteAction::Requeue, cx),
-            Action::SendHeld => return asking(ask::send(&opened.run, cx.settings)),
+            Action::SendHeld => {
+                return asking(ask::send(&opened.run, opened.is_sending(), cx.settings));
+            }
             Action::StopSending => return asking(ask::stop(&opened.run)),
             Action::CopyId => return opened.copy_id(),
             Action::Back => return self.back(cx),
@@ -289,7 +291,7 @@ fn act(opened: &Opened, action: RemoteAction, cx: &Context<'_>) -> Vec<Step> {
     vec![Step::Do(Effect::Run { run: run.id.clone(), command })]
 }
 
-fn asking(question: Result<Confirm, &'static str>) -> Vec<Step> {
+fn asking(question: Result<Confirm, impl Into<String>>) -> Vec<Step> {
     vec![match question {
         Ok(confirm) => Step::Push(Overlay::Confirm(confirm)),
         Err(why) => Step::Notice(why.into()),

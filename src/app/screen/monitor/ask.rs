@@ -9,11 +9,14 @@ use crate::{
         effect::RunCommand,
         model::Settings,
         overlay::{Confirm, Confirmed},
+        screen::Context,
         text,
     },
     domain::{
         action::{RemoteAction, Suited},
+        change::changed,
         ids::{ClusterId, JobIx},
+        placement::{refusals, replicas},
         resources::Gpus,
         run::{Run, RunJob, Selection, outstanding},
         status::{Cause, Status},
@@ -23,14 +26,15 @@ use crate::{
 /// Names shown before «and 4 more».
 const NAMES: usize = 4;
 
-/// The question before a retry; `Err` says why there is nothing to retry.
+/// The question before a retry; `Err` says why there is nothing to retry, or why
+/// not with these changes.
 pub fn retry(
     run: &Run,
     jobs: Vec<JobIx>,
     changes: Vec<(String, String)>,
     current_code: bool,
-    settings: &Settings,
-) -> Result<Confirm, &'static str> {
+    cx: &Context<'_>,
+) -> Result<Confirm, String> {
     let asked = jobs.len();
     let live = jobs.iter().filter(|ix| run.job(**ix).is_some_and(|j| !j.status.is_ended())).count();
     let mut jobs = outstanding(run, &Selection::jobs(jobs)).retry;
@@ -42,13 +46,10 @@ pub fn retry(
         jobs.retain(|ix| !succeeded(ix));
     }
     if jobs.is_empty() {
-        return Err(if asked == 1 {
-            "it has not ended yet"
-        } else {
-            "none of these has ended yet"
-        });
+        let why = if asked == 1 { "it has not ended yet" } else { "none of these has ended yet" };
+        return Err(why.to_owned());
     }
-    let gpus = gpus(run, &jobs);
+    let gpus = if changes.is_empty() { gpus(run, &jobs) } else { again(run, &jobs, &changes, cx)? };
     let mut lines = vec![names(run, &jobs), amounts(run, &jobs, gpus)];
     lines.push(states(run, &jobs));
     for (field, value) in &changes {
@@ -78,8 +79,61 @@ pub fn retry(
     };
     let command = RunCommand::Retry { jobs, changes, current_code };
     let confirm = Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command });
-    let many = count > settings.confirm_jobs || gpus.ceil() > settings.confirm_gpus;
-    Ok(if many && count > 1 { confirm.must_type(count) } else { confirm })
+    Ok(if is_large(count, gpus, cx.settings) { confirm.must_type(count) } else { confirm })
+}
+
+/// Whether the number of jobs is to be typed before `y` counts.
+fn is_large(jobs: u64, gpus: Gpus, settings: &Settings) -> bool {
+    jobs > settings.confirm_jobs || gpus > Gpus::whole(settings.confirm_gpus)
+}
+
+/// GPUs of these jobs once they are changed.
+///
+/// # Errors
+/// What a plan would refuse, each fault once, the first hint with it.
+fn again(
+    run: &Run,
+    jobs: &[JobIx],
+    changes: &[(String, String)],
+    cx: &Context<'_>,
+) -> Result<Gpus, String> {
+    let views = cx.views();
+    let default = cx.settings.default_cluster.as_deref().map(ClusterId::new);
+    let (mut wrong, mut hint) = (Vec::new(), None);
+    let mut gpus = Gpus::ZERO;
+    for job in jobs.iter().filter_map(|ix| run.job(*ix)) {
+        let mut refused = |why: String, how: Option<String>| {
+            if !wrong.contains(&why) {
+                wrong.push(why);
+                hint = hint.take().or(how);
+            }
+        };
+        let before = job.spec_now();
+        match changed(before, changes) {
+            Err(faults) => faults.into_iter().for_each(|f| refused(f.to_string(), f.hint)),
+            Ok(spec) => {
+                let at = job.cluster.as_ref();
+                for o in refusals(&spec, at, &cx.settings.limits, default.as_ref(), &views) {
+                    refused(format!("{}: {}", o.key, o.message), o.hint);
+                }
+                let adds_master =
+                    at.and_then(|id| views.get(id)).is_some_and(|v| v.capabilities.adds_master);
+                let replicas = if spec.workers == before.workers {
+                    job.replicas
+                } else {
+                    replicas(&spec, adds_master)
+                };
+                gpus += spec.gpus.times(u64::from(replicas));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(gpus);
+    }
+    Err(match hint {
+        Some(hint) => format!("{} ({hint})", wrong.join("; ")),
+        None => wrong.join("; "),
+    })
 }
 
 /// The question before a cancel.
@@ -121,9 +175,11 @@ pub fn requeue(run: &Run, suited: &Suited) -> Confirm {
     Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command })
 }
 
-/// The question before what is held is sent.
-pub fn send(run: &Run, settings: &Settings) -> Result<Confirm, &'static str> {
-    let jobs = those(run, |job| job.status == Status::Waiting || is_put_off(job));
+/// The question before what is held is sent. `is_sending`: what waits is being sent
+/// already, and is not asked for again.
+pub fn send(run: &Run, is_sending: bool, settings: &Settings) -> Result<Confirm, &'static str> {
+    let waits = |job: &RunJob| job.status == Status::Waiting && !is_sending;
+    let jobs = those(run, |job| waits(job) || is_put_off(job));
     if jobs.is_empty() {
         return Err("nothing is left to send");
     }
@@ -136,8 +192,7 @@ pub fn send(run: &Run, settings: &Settings) -> Result<Confirm, &'static str> {
     let title = format!("Send {}?", text::count(count, "job"));
     let action = Confirmed::Run { run: run.id.clone(), command: RunCommand::Send };
     let confirm = Confirm::new(title, lines, action);
-    let many = count > settings.confirm_jobs || gpus.ceil() > settings.confirm_gpus;
-    Ok(if many { confirm.must_type(count) } else { confirm })
+    Ok(if is_large(count, gpus, settings) { confirm.must_type(count) } else { confirm })
 }
 
 /// The question before sending stops.

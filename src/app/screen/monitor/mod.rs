@@ -124,19 +124,17 @@ impl Monitor {
                 }
                 retry::Answer::Ask(changes) => {
                     let (jobs, current) = (form.jobs.clone(), form.current_code);
-                    return Some(
-                        match ask::retry(&opened.run, jobs, changes, current, cx.settings) {
-                            Ok(confirm) => {
-                                opened.left_retry = Some(form.clone());
-                                opened.input = Input::None;
-                                vec![Step::Push(crate::app::overlay::Overlay::Confirm(confirm))]
-                            }
-                            Err(why) => {
-                                form.error = Some(why.to_owned());
-                                Vec::new()
-                            }
-                        },
-                    );
+                    return Some(match ask::retry(&opened.run, jobs, changes, current, cx) {
+                        Ok(confirm) => {
+                            opened.left_retry = Some(form.clone());
+                            opened.input = Input::None;
+                            vec![Step::Push(crate::app::overlay::Overlay::Confirm(confirm))]
+                        }
+                        Err(why) => {
+                            form.error = Some(why);
+                            Vec::new()
+                        }
+                    });
                 }
             },
         }

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         fields::{FieldKind, job_field},
         ids::JobIx,
+        job::JobSpec,
         nearest::nearest,
         resources::{Gpus, Memory, TimeLimit},
         run::{Run, RunJob},
@@ -31,6 +32,8 @@ pub struct RetryForm {
     /// Some of the jobs bring code from a folder.
     pub has_code: bool,
     pub suggestions: Vec<Suggestion>,
+    /// What the jobs have now in the fields that are changed most.
+    pub now: String,
     /// Why the line cannot be used, once Enter was pressed.
     pub error: Option<String>,
 }
@@ -48,6 +51,7 @@ impl RetryForm {
         let has_code = jobs.iter().any(|ix| run.job(*ix).is_some_and(|j| j.spec.src_dir.is_some()));
         Self {
             suggestions: suggestions(run, &jobs),
+            now: values_now(run, &jobs),
             jobs,
             line: Line::default(),
             current_code: false,
@@ -91,6 +95,24 @@ impl RetryForm {
     }
 }
 
+/// `memory 16G · time_limit 4:00:00 · gpus 1`; a field in which the jobs differ is
+/// `mixed`.
+fn values_now(run: &Run, jobs: &[JobIx]) -> String {
+    let specs = || jobs.iter().filter_map(|ix| run.job(*ix)).map(RunJob::spec_now);
+    let now = |field: &str, of: &dyn Fn(&JobSpec) -> Option<String>| {
+        let first = specs().next().and_then(|spec| of(spec));
+        let alike = specs().all(|spec| of(spec) == first);
+        let value = if alike { first.unwrap_or_else(|| "not set".into()) } else { "mixed".into() };
+        format!("{field} {value}")
+    };
+    let values = [
+        now("memory", &|spec| spec.memory.map(|memory| memory.to_string())),
+        now("time_limit", &|spec| spec.time_limit.map(|limit| limit.to_string())),
+        now("gpus", &|spec| Some(spec.gpus.to_string())),
+    ];
+    values.join(" · ")
+}
+
 /// More memory for what ran out of it, more time for what ran into its limit. The
 /// largest present value counts, doubled.
 fn suggestions(run: &Run, jobs: &[JobIx]) -> Vec<Suggestion> {
@@ -123,17 +145,39 @@ fn suggestions(run: &Run, jobs: &[JobIx]) -> Vec<Suggestion> {
 }
 
 /// Reads `memory=32G env.SEED=7 command="python x.py"`; quotes hold spaces
-/// together, an empty value takes the field away.
+/// together, an empty value takes the field away. One change alone needs no quotes:
+/// its value is the rest of the line.
 pub fn read(text: &str) -> Result<Vec<(String, String)>, String> {
-    let mut changes = Vec::new();
+    if let Some((field, value)) = only_change(text.trim()) {
+        check(field, value)?;
+        return Ok(vec![(field.to_owned(), value.to_owned())]);
+    }
+    let mut changes: Vec<(String, String)> = Vec::new();
     for word in words(text)? {
         let Some((field, value)) = word.split_once('=') else {
-            return Err(format!("`{word}` is not a change; write `field=value`"));
+            return Err(match changes.last() {
+                Some((field, value)) => format!(
+                    "a value with blanks stands in quotes, as in {field}=\"{value} {word} …\""
+                ),
+                None => format!("`{word}` is not a change; write `field=value`"),
+            });
         };
         check(field, value)?;
         changes.push((field.to_owned(), value.to_owned()));
     }
     Ok(changes)
+}
+
+/// Field and value of a line that holds one change, not in quotes.
+fn only_change(text: &str) -> Option<(&str, &str)> {
+    let is_change = |word: &str| {
+        let field = word.split_once('=').map_or("", |(field, _)| field);
+        job_field(field.split('.').next().unwrap_or("")).is_some()
+    };
+    let (field, value) = text.split_once('=')?;
+    let mut words = text.split_whitespace();
+    let single = words.next().is_some_and(is_change) && !words.any(is_change);
+    (single && !value.starts_with(['"', '\''])).then_some((field, value))
 }
 
 fn words(text: &str) -> Result<Vec<String>, String> {
@@ -208,6 +252,13 @@ mod tests {
             ]
         );
         assert_eq!(read("  ").unwrap(), []);
+        for (text, value) in [
+            ("command=echo hi", "echo hi"),
+            (r#" command=echo "a b" x=1"#, r#"echo "a b" x=1"#),
+            ("command=\"a b\"", "a b"),
+        ] {
+            assert_eq!(read(text).unwrap(), [("command".to_owned(), value.to_owned())], "{text}");
+        }
         for (text, why) in [
             ("memry=32G", "did you mean `memory`"),
             ("memory=lots", "memory: "),
@@ -215,6 +266,7 @@ mod tests {
             ("name=x", "cannot change"),
             ("memory", "field=value"),
             ("command=\"x", "not closed"),
+            ("command=echo hi memory=1G", "in quotes, as in command=\"echo hi …\""),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

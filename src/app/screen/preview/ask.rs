@@ -6,7 +6,7 @@ use crate::{
         keymap::Action,
         overlay::{Confirm, Confirmed, Overlay},
         screen::{Context, Step},
-        text::count,
+        text::{age, count},
     },
     domain::resources::Gpus,
 };
@@ -30,6 +30,10 @@ impl Preview {
         }
         if !to.is_empty() {
             lines.push(to.join("   "));
+        }
+        if let Some(met) = self.submitted_before() {
+            let ago = age(cx.now.duration_since(met.at).as_secs());
+            lines.push(format!("this batch was submitted already: run {}, {ago} ago", met.run));
         }
         if sum.has_actions() {
             lines.push(actions(sum));

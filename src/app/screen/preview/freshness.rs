@@ -1,7 +1,26 @@
 //! Which plan is shown, and whether it is still true.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use super::Preview;
-use crate::app::screen::{Context, Step};
+use crate::{
+    app::screen::{Context, Step},
+    domain::{ids::RunId, job::JobSpec, run::Run},
+};
+
+/// Runs that are remembered.
+const MET: usize = 8;
+
+/// A run that was started or opened in this session.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Met {
+    pub(super) run: RunId,
+    /// When it was submitted.
+    pub(super) at: Timestamp,
+    jobs: Vec<Arc<JobSpec>>,
+}
 
 impl Preview {
     /// A newer text than the one shown is being planned.
@@ -23,6 +42,27 @@ impl Preview {
     pub fn submitting(&mut self) {
         self.submitting = true;
         self.stale = true;
+    }
+
+    /// A run was started or opened: its jobs are known as submitted.
+    pub fn met(&mut self, run: &Run) {
+        self.met.retain(|known| known.run != run.id);
+        self.met.truncate(MET - 1);
+        let jobs = run.jobs.iter().map(|job| job.spec.clone()).collect();
+        self.met.insert(0, Met { run: run.id.clone(), at: run.created_at, jobs });
+    }
+
+    /// The newest run of this session with the very jobs that would be sent now.
+    pub(super) fn submitted_before(&self) -> Option<&Met> {
+        let jobs = &self.plan.as_ref()?.jobs;
+        self.met.iter().find(|met| {
+            met.jobs.len() == jobs.len() && met.jobs.iter().zip(jobs).all(|(a, b)| *a == b.spec)
+        })
+    }
+
+    /// Whether a submission is on its way.
+    pub fn is_submitting(&self) -> bool {
+        self.submitting
     }
 
     /// The submission on its way, if any, became a run or nothing.

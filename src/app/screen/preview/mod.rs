@@ -32,6 +32,7 @@ mod summary;
 mod tests;
 
 pub use ask::actions;
+use freshness::Met;
 pub use layout::Layout;
 pub use summary::{Share, Summary, awake};
 
@@ -80,6 +81,8 @@ pub struct Preview {
     rechecked: u64,
     /// `S` was the last key, and its box waits for the plan.
     wanted: bool,
+    /// Newest first.
+    met: Vec<Met>,
 }
 
 impl Preview {

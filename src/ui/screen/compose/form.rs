@@ -6,6 +6,7 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
     PICKER_ROWS,
@@ -45,6 +46,8 @@ const SHOWN_LINES: usize = 3;
 struct Block {
     row: usize,
     lines: Vec<Line<'static>>,
+    /// The line with the label: a heading may stand before it.
+    first: usize,
     /// Line and column of the cursor in it.
     cursor: Option<(u16, u16)>,
 }
@@ -136,7 +139,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         if compose.focus != Focus::Form || block.row != compose.form.focus {
             continue;
         }
-        if n == 0
+        if n == block.first
             && let Some(cell) = frame.buffer_mut().cell_mut((body.x, y))
         {
             cell.set_symbol("▌").set_style(theme.accent);
@@ -201,7 +204,7 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
         };
         let style = if focused { theme.accent } else { theme.dim };
         let line = Line::from(vec![Span::raw("  "), Span::styled(words, style)]);
-        return Block { row: at, lines: vec![line], cursor: focused.then_some((0, 0)) };
+        return Block { row: at, lines: vec![line], first: 0, cursor: focused.then_some((0, 0)) };
     }
     let target = compose.form.target;
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -229,6 +232,7 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
             Span::styled("  for every job that does not say otherwise", theme.dim),
         ]));
     }
+    let first = lines.len();
     let required = match row {
         Row::Field(spec) => spec.required == Required::Always,
         _ => false,
@@ -241,10 +245,17 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
     let values: Vec<Line<'static>> = if focused {
         let taken: usize = note.iter().map(|s| text::width(&s.content)).sum();
         let room = width.saturating_sub(taken).max(width / 2);
-        let (shown, place) = edited(&compose.form.editor, room, theme);
+        let editor = &compose.form.editor;
+        let (shown, place) = if editor.is_many() {
+            wrapped_lines(editor, room, theme)
+        } else {
+            edited(editor, room, theme.input_focused)
+        };
         cursor = Some((place.0 + lines.len() as u16, place.1));
         if compose.form.editor.is_blank() {
             placeholder(compose, target, row, theme)
+        } else if compose.form.prefilled {
+            vec![Line::from(Span::styled(text::safe(&editor.text()).into_owned(), theme.selected))]
         } else {
             shown
         }
@@ -252,7 +263,7 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
         let shown = compose.field_text(target, row);
         if shown.is_empty() {
             match compose.inherited(target, row) {
-                Some(value) => vec![inherited(&value, theme)],
+                Some(value) => inherited(row, &value, theme),
                 None => vec![Line::styled(implied(row), theme.placeholder)],
             }
         } else {
@@ -272,6 +283,9 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
         spans.extend(line.spans);
         Line::from(spans)
     };
+    if let Some(rest) = compose.inherited_keys(target, row) {
+        lines.extend(inherited(row, &rest, theme).into_iter().map(below));
+    }
     if row.kind() == FieldKind::Sweep
         && let Some(words) = sweep_count(compose, target, row)
     {
@@ -297,21 +311,27 @@ fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme: &Theme) -
         let help = format!("{} {}", row.help(), value::writing(row.kind()));
         lines.extend(wrapped(help.trim_end(), theme.dim).into_iter().map(below));
     }
-    Block { row: at, lines, cursor }
+    Block { row: at, lines, first, cursor }
 }
 
 /// An empty field that is edited: what it inherits, or an example.
 fn placeholder(compose: &Compose, target: Target, row: &Row, theme: &Theme) -> Vec<Line<'static>> {
-    vec![match (compose.inherited(target, row), row) {
-        (Some(value), _) => inherited(&value, theme),
+    if let Some(value) = compose.inherited(target, row) {
+        return inherited(row, &value, theme);
+    }
+    vec![match row {
         _ if !implied(row).is_empty() => Line::styled(implied(row), theme.placeholder),
-        (None, Row::Field(spec) | Row::Default(spec)) => {
-            let example = value::parse(spec.example)
-                .map_or_else(|_| spec.example.to_owned(), |node| value::show(spec.kind, &node));
-            let first = example.lines().next().unwrap_or_default().to_owned();
+        Row::Field(spec) | Row::Default(spec) => {
+            let example = match (spec.kind, compose.a_cluster()) {
+                // Only one that is there.
+                (FieldKind::Cluster, Some(name)) => name.to_owned(),
+                _ => value::parse(spec.example)
+                    .map_or_else(|_| spec.example.to_owned(), |node| value::show(spec.kind, &node)),
+            };
+            let first = text::safe(example.lines().next().unwrap_or_default()).into_owned();
             Line::styled(format!("e.g. {first}"), theme.placeholder)
         }
-        (None, _) => Line::default(),
+        _ => Line::default(),
     }]
 }
 
@@ -332,12 +352,18 @@ fn implied(row: &Row) -> &'static str {
     }
 }
 
-fn inherited(value: &str, theme: &Theme) -> Line<'static> {
-    let first = text::safe(value.lines().next().unwrap_or_default()).into_owned();
-    Line::from(vec![
-        Span::styled(first, theme.placeholder),
-        Span::styled("  from defaults", theme.dim),
-    ])
+/// What a field has from the defaults: of a map every key, else the first line.
+fn inherited(row: &Row, value: &str, theme: &Theme) -> Vec<Line<'static>> {
+    let most = if row.kind() == FieldKind::Map { EDITED_LINES } else { 1 };
+    let mut lines: Vec<Line<'static>> = value
+        .lines()
+        .take(most)
+        .map(|line| Line::from(Span::styled(text::safe(line).into_owned(), theme.placeholder)))
+        .collect();
+    if let Some(first) = lines.first_mut() {
+        first.push_span(Span::styled("  from defaults", theme.dim));
+    }
+    lines
 }
 
 /// The lines of a field that is not edited.
@@ -354,24 +380,75 @@ fn quiet(row: &Row, shown: &str, width: usize, theme: &Theme) -> Vec<Line<'stati
     lines.into_iter().map(|l| Line::styled(l, theme.input)).collect()
 }
 
-/// The lines of the field that is edited, scrolled so that the cursor is in
-/// view, and where it is.
-fn edited(editor: &Editor, width: usize, theme: &Theme) -> (Vec<Line<'static>>, (u16, u16)) {
-    let (row, _) = editor.cursor();
-    let top = (row + 1).saturating_sub(EDITED_LINES);
+/// The line of the field that is edited, scrolled so that the cursor is in view,
+/// with a mark where it goes on; and where the cursor is.
+fn edited(editor: &Editor, width: usize, style: Style) -> (Vec<Line<'static>>, (u16, u16)) {
     let at = editor.cursor_width();
     let shift = (at + 1).saturating_sub(width);
-    let lines = editor
-        .lines()
+    let line = editor.lines().first().map_or("", String::as_str);
+    let rest = skip_columns(line, shift);
+    let mut shown = text::left(&rest, width);
+    if shift > 0 {
+        shown = format!("‹{}", skip_columns(&shown, 1));
+    }
+    if text::width(&rest) > width && at - shift + 1 < width {
+        shown = format!("{}›", text::left(&rest, width - 1));
+    }
+    (vec![Line::from(Span::styled(shown, style))], (0, (at - shift) as u16))
+}
+
+/// The lines of the text that is edited, wrapped, those around the cursor; and
+/// where that is.
+fn wrapped_lines(editor: &Editor, width: usize, theme: &Theme) -> (Vec<Line<'static>>, (u16, u16)) {
+    let (row, _) = editor.cursor();
+    let mut lines: Vec<String> = Vec::new();
+    let mut cursor = (0, 0);
+    for (n, line) in editor.lines().iter().enumerate() {
+        let mut pieces = cut(&text::safe(line), width);
+        if n == row {
+            let mut left = editor.cursor_width();
+            let mut piece = 0;
+            while pieces.get(piece).is_some_and(|p| left >= text::width(p).max(1)) {
+                // At the end of the text, with room behind it.
+                if piece + 1 == pieces.len() && left < width {
+                    break;
+                }
+                left -= pieces.get(piece).map_or(0, |p| text::width(p));
+                piece += 1;
+            }
+            if piece == pieces.len() {
+                pieces.push(String::new());
+            }
+            cursor = (lines.len() + piece, left);
+        }
+        lines.extend(pieces);
+    }
+    let top = (cursor.0 + 1).saturating_sub(EDITED_LINES);
+    let shown = lines
         .iter()
         .skip(top)
         .take(EDITED_LINES)
-        .map(|line| {
-            let shown = text::left(&skip_columns(line, shift), width);
-            Line::styled(shown, theme.input_focused)
-        })
+        .map(|line| Line::from(Span::styled(text::left(line, width), theme.input_focused)))
         .collect();
-    (lines, ((row - top) as u16, (at - shift) as u16))
+    (shown, ((cursor.0 - top) as u16, cursor.1 as u16))
+}
+
+/// The text in pieces of at most so many columns; at least one.
+fn cut(line: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut used = 0;
+    for grapheme in line.graphemes(true) {
+        let columns = text::width(grapheme);
+        if used + columns > width.max(2) {
+            pieces.push(String::new());
+            used = 0;
+        }
+        used += columns;
+        if let Some(last) = pieces.last_mut() {
+            last.push_str(grapheme);
+        }
+    }
+    pieces
 }
 
 /// The text without its first columns.

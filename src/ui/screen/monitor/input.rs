@@ -52,7 +52,7 @@ pub(super) fn line(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 
 pub(super) fn retry(frame: &mut Frame<'_>, area: Rect, form: &RetryForm, view: &View<'_>) {
     let theme = view.theme;
-    let width = 68;
+    let width = 68.min(area.width);
     let inside = usize::from(width - 4);
     let mut below: Vec<Line<'_>> = Vec::new();
     match &form.error {
@@ -66,6 +66,8 @@ pub(super) fn retry(frame: &mut Frame<'_>, area: Rect, form: &RetryForm, view: &
             theme.placeholder,
         ))),
     }
+    let now = format!("now: {}", form.now);
+    below.push(Line::styled(text::fit(&now, inside).into_owned(), theme.dim));
     below.push(Line::default());
     for suggestion in &form.suggestions {
         below.push(Line::from(vec![
@@ -75,10 +77,12 @@ pub(super) fn retry(frame: &mut Frame<'_>, area: Rect, form: &RetryForm, view: &
         ]));
     }
     if form.has_code {
-        let code = if form.current_code { "as it is now" } else { "as first sent" };
+        let (now, sent) = ("as it is now", "as first sent");
+        let (code, other) = if form.current_code { (now, sent) } else { (sent, now) };
         below.push(Line::from(vec![
-            Span::styled("^O  ", theme.key),
-            Span::raw(format!("the code {code}")),
+            Span::raw(format!("code: {code} · ")),
+            Span::styled("^O", theme.key),
+            Span::styled(format!(": {other}"), theme.dim),
         ]));
     }
     below.push(Line::from(vec![

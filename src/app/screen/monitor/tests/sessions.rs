@@ -493,3 +493,57 @@ fn of_a_running_workspace_its_address_is_copied() {
     run.apply(&sample::observed(0, 1, 716, ended));
     assert_ne!(copied(&run).as_deref(), Some("http://localhost:20090"), "nothing serves there now");
 }
+
+#[test]
+fn a_retry_with_more_gpus_asks_for_what_it_will_take() {
+    let mut m = small();
+    press(&mut m, "n e");
+    type_in(&mut m, "gpus=80");
+    press(&mut m, "enter");
+    assert!(question(&m).1.contains("1 job · 80 GPUs"), "{}", question(&m).1);
+    assert!(press(&mut m, "y").is_empty(), "so many want the number of jobs typed first");
+    press(&mut m, "e enter 1");
+    assert_eq!(press(&mut m, "y").len(), 1);
+}
+
+#[test]
+fn a_retry_that_a_plan_would_refuse_is_refused_in_its_form() {
+    let mut m = small();
+    m.settings.limits.max_gpus_per_job = Some(crate::domain::resources::Gpus::whole(8));
+    press(&mut m, "n e");
+    type_in(&mut m, "gpus=9");
+    press(&mut m, "enter");
+    assert!(m.overlays.is_empty());
+    let Input::Retry(form) = opened(&m).input() else { panic!() };
+    let error = form.error.as_deref().unwrap();
+    assert!(error.contains("exceed the most that the configuration allows (8)"), "{error}");
+    press(&mut m, "ctrl-u");
+    type_in(&mut m, "workers=4");
+    press(&mut m, "enter");
+    let Input::Retry(form) = opened(&m).input() else { panic!() };
+    assert!(form.error.as_deref().unwrap().contains("only distributed jobs"));
+}
+
+#[test]
+fn the_form_of_a_retry_says_what_the_jobs_have() {
+    let mut m = small();
+    press(&mut m, "n e");
+    let Input::Retry(form) = opened(&m).input() else { panic!() };
+    assert_eq!(form.now, "memory 32G · time_limit 4h · gpus 1");
+}
+
+#[test]
+fn only_what_is_not_being_sent_is_asked_for() {
+    let mut m = sample::model(sample::large(2_000), 120, 32);
+    assert!(opened(&m).is_sending() && opened(&m).unsent() > 1);
+    let waits = |ix: &JobIx| opened(&m).run().job(*ix).unwrap().status == Status::Waiting;
+    let stopped = Record::NotSubmitted {
+        jobs: (0..2_000).map(JobIx).filter(waits).take(1).collect(),
+        cause: Some(crate::domain::status::Cause::Cancelled),
+        reason: "sending was stopped".into(),
+    };
+    sample::tell(&mut m, &[Stamped { at: sample::after(721), epoch: 1, record: stopped }]);
+    assert_eq!(opened(&m).sendable(), 1);
+    press(&mut m, "S");
+    assert!(question(&m).1.starts_with("Send 1 job?"), "{}", question(&m).1);
+}
