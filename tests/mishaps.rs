@@ -187,3 +187,97 @@ fn an_executor_that_cannot_work_says_why() {
     let clusters = world.run("clusters").expect(0).stdout;
     assert!(clusters.contains("✓ answers"), "{clusters}");
 }
+
+#[test]
+fn where_there_is_no_log_the_reason_is_told() {
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: refused, command: 'true', env: {S: 'env:NOT_SET_ANYWHERE'}}\n",
+        "  - {name: missing, command: [/nonexistent/x]}\n",
+        "  - {name: nowhere, command: 'true', working_dir: /nonexistent/y}\n",
+        "  - {name: killed, command: 'kill -9 $$'}\n",
+        "  - {name: loud, command: 'echo out; echo err >&2; exit 3'}\n",
+        "  - {name: dep, command: 'true', depends_on: [missing]}\n",
+        "  - {name: quiet, command: 'true'}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(1);
+    let answer = world.run("logs last --failed --stderr").expect(0);
+    for line in [
+        "refused: no log: ",
+        "missing: nothing on standard error: ",
+        "nowhere: nothing on standard error: ",
+        "killed: nothing on standard error: ",
+    ] {
+        assert!(answer.stderr.contains(line), "{line}: {answer:#?}");
+    }
+    assert!(!answer.stderr.contains("loud") && answer.stdout.contains("err"), "{answer:#?}");
+    let dep = world.run("logs last dep").expect(0);
+    assert!(dep.stderr.contains("dep: no log: missing failed"), "{dep:#?}");
+    let quiet = world.run("logs last quiet").expect(0);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""), "nothing is amiss");
+}
+
+#[test]
+fn a_cleaned_result_is_neither_promised_nor_shown() {
+    let world = world_with(
+        "on_existing: reuse\njobs: [{name: a, command: 'head -c 50000 /dev/zero | tr \"\\0\" x'}]\n",
+    );
+    for run in ["one", "two"] {
+        world.run_args(&["submit", "batch.yaml", "--yes", "--wait", "--run-id", run]).expect(0);
+    }
+    assert_eq!(world.json("status two --json", 0)["jobs"][0]["action"], "reuse");
+    assert_eq!(world.run("logs two").expect(0).stdout.len(), 50_000);
+
+    let preview = world.json("clean one --json", 4);
+    assert!(preview["runs"][0]["bytes"].as_u64().unwrap() > 50_000, "{preview:#}");
+    assert_eq!(preview["runs"][0]["used_by"], serde_json::json!(["two"]));
+    let cleaned = world.run("clean one --yes").expect(0);
+    assert!(cleaned.stderr.contains("run two uses results of one"), "{cleaned:#?}");
+
+    let logs = world.run("logs two").expect(2);
+    assert!(logs.stderr.contains("run one, which was removed"), "{logs:#?}");
+    let plan = world.json("plan batch.yaml --json", 0);
+    assert_eq!(plan["jobs"][0]["action"], "submit", "{plan:#}");
+}
+
+/// Makes a run's files say that they were written long ago.
+fn age(world: &World, run: &str, files: &[&str]) {
+    let status = world.json(&format!("status {run} --json"), 0);
+    let folder = world.state().join("runs").join(run);
+    for file in files {
+        let mut text = std::fs::read_to_string(folder.join(file)).unwrap();
+        for time in [&status["created_at"], &status["jobs"][0]["finished_at"]] {
+            let day = time.as_str().map_or("never", |time| &time[..10]);
+            text = text.replace(&format!("\"{day}T"), "\"2020-02-02T");
+        }
+        std::fs::write(folder.join(file), text).unwrap();
+    }
+    std::fs::remove_file(folder.join("summary.json")).unwrap();
+}
+
+#[test]
+fn cleaning_by_age_takes_what_ended_long_ago() {
+    let world = world_with("jobs: [{name: a, command: 'true'}]\n");
+    for run in ["old", "begun-long-ago", "new"] {
+        world.run_args(&["submit", "batch.yaml", "--yes", "--wait", "--run-id", run]).expect(0);
+    }
+    world.config(NARROW);
+    world.file("two.yaml", "jobs: [{name: a, command: 'true'}, {name: b, command: 'true'}]\n");
+    world.run("submit two.yaml --yes --no-background --run-id held").expect(0);
+    world.until("held", "a has ended", |s| job(s, "a")["status"] == "succeeded");
+    for run in ["old", "held"] {
+        age(&world, run, &["plan.json", "journal.jsonl"]);
+    }
+    age(&world, "begun-long-ago", &["plan.json"]);
+
+    let preview = world.json("clean --older 30d --json", 4);
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|r| r["run"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&preview["runs"]), ["old"], "{preview:#}");
+    assert_eq!(names(&preview["kept"]), ["held"], "{preview:#}");
+    world.run("clean --older 30d --yes").expect(0);
+    let mut left = names(&world.json("runs --json", 0)["runs"]);
+    left.sort();
+    assert_eq!(left, ["begun-long-ago", "held", "new"]);
+}

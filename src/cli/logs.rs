@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::text::safe,
     cluster::{ClusterError, LogChunk, LogCursor, LogSource, LogStream},
-    domain::{ids::JobIx, run::Run},
+    domain::{ids::JobIx, run::Run, status::Status},
     error::{Kind, Report},
     runtime::{
         engine::Options,
@@ -60,7 +60,16 @@ async fn once(cx: &Context<'_>, args: &Args, run: &Run, jobs: &[JobIx]) -> Answe
     for ix in jobs {
         let mut lines = Lines::new(cx.out, prefix(run, jobs, *ix));
         match copy(cx, args, run, *ix, &mut lines).await {
-            Ok(()) => read += 1,
+            Ok(bytes) => {
+                read += 1;
+                if bytes == 0 && args.tail != Some(0) {
+                    tell_silence(cx, run, *ix, args);
+                }
+            }
+            Err(_) if was_kept_back(run, *ix, args) => {
+                read += 1;
+                tell_silence(cx, run, *ix, args);
+            }
             // With several jobs one that was never sent is no trouble.
             Err(report) if jobs.len() > 1 => {
                 cx.out.warn(&report.message);
@@ -79,26 +88,55 @@ async fn once(cx: &Context<'_>, args: &Args, run: &Run, jobs: &[JobIx]) -> Answe
     }
 }
 
+/// The attempt that is asked for never came to run, so that there is no log.
+fn was_kept_back(run: &Run, ix: JobIx, args: &Args) -> bool {
+    run.job(ix).is_some_and(|job| {
+        matches!(job.status, Status::NotSubmitted | Status::Rejected)
+            && args.attempt.is_none_or(|n| job.attempt().is_some_and(|last| last.number == n))
+    })
+}
+
+/// Says of a job that did not succeed why there is nothing to read: people look in its
+/// log for the cause.
+fn tell_silence(cx: &Context<'_>, run: &Run, ix: JobIx, args: &Args) {
+    let Some(job) = run.job(ix) else { return };
+    let is_newest = args.attempt.is_none_or(|n| job.attempt().is_some_and(|a| a.number == n));
+    let what = match (job.status, args.stderr) {
+        (Status::NotSubmitted | Status::Rejected, _) => "no log",
+        (Status::Failed | Status::Lost, true) => "nothing on standard error",
+        (Status::Failed | Status::Lost, false) => "nothing on standard output",
+        _ => return,
+    };
+    if is_newest {
+        let why = run.reason(ix).unwrap_or_else(|| job.status.label().into());
+        cx.out.say(format!("{}: {what}: {}", safe(&job.spec.name), safe(&why)));
+    }
+}
+
+/// The bytes that were read.
 async fn copy(
     cx: &Context<'_>,
     args: &Args,
     run: &Run,
     ix: JobIx,
     lines: &mut Lines<'_>,
-) -> Result<(), Report> {
+) -> Result<u64, Report> {
     let from = match args.tail {
         Some(n) => tail_start(cx, args, run, ix, n).await?,
         None => 0,
     };
     let cursor = LogCursor::Offset(from);
     let mut log = cx.engine.logs(run, ix, args.attempt, source_of(args), cursor, false)?;
+    let mut bytes = 0;
     while let Some(chunk) = log.next().await {
-        lines.take(&chunk.map_err(|e| trouble(&e))?.bytes);
+        let chunk = chunk.map_err(|e| trouble(&e))?;
+        bytes += chunk.bytes.len() as u64;
+        lines.take(&chunk.bytes);
         if cx.out.closed() {
             break;
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
 fn trouble(error: &ClusterError) -> Report {
@@ -263,6 +301,7 @@ async fn join(
         });
         match log {
             Ok(log) => merged.push(Box::pin(log.map(move |chunk| (ix, chunk)))),
+            Err(_) if was_kept_back(run, ix, args) => tell_silence(cx, run, ix, args),
             Err(report) => cx.out.warn(&report.message),
         }
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::text::safe,
     error::{Kind, Report},
-    runtime::engine::{CleanPlan, Cleaning},
+    runtime::engine::{CleanPlan, Cleaning, Removal},
 };
 
 /// `clean`.
@@ -37,13 +37,17 @@ pub async fn clean(cx: &Context<'_>, args: &CleanArgs) -> Answer {
         cx.out.say("nothing to remove");
         return answer(cx, &plan, true);
     }
-    let bytes: u64 = plan.runs.iter().map(|(_, bytes)| bytes).sum();
+    let bytes: u64 = plan.runs.iter().map(|gone| gone.bytes).sum();
     let question = format!(
         "Remove {} with records and logs ({}){}?",
         if plan.runs.len() == 1 { "1 run".into() } else { format!("{} runs", plan.runs.len()) },
         amount(bytes),
         if plan.remote { ", and what the clusters keep of them" } else { "" },
     );
+    for (gone, user) in plan.runs.iter().flat_map(|r| r.used_by.iter().map(move |u| (r, u))) {
+        let gone = &gone.run.run;
+        cx.out.warn(&format!("run {user} uses results of {gone}: their logs go with it"));
+    }
     if !args.yes {
         if cx.out.json && !confirm::can_ask(cx.out) {
             answer(cx, &plan, false)?;
@@ -66,7 +70,7 @@ fn print(cx: &Context<'_>, plan: &CleanPlan) {
     let rows: Vec<Vec<Cell>> = plan
         .runs
         .iter()
-        .map(|(run, bytes)| {
+        .map(|Removal { run, bytes, .. }| {
             vec![
                 Cell::from(run.run.to_string()),
                 Cell::from(run.batch.clone()),
@@ -83,7 +87,14 @@ fn print(cx: &Context<'_>, plan: &CleanPlan) {
 
 fn answer(cx: &Context<'_>, plan: &CleanPlan, removed: bool) -> Answer {
     if cx.out.json {
-        let run = |(run, bytes): &(crate::runtime::engine::RunSummary, u64)| json!({ "run": run.run, "batch": run.batch, "bytes": bytes });
+        let run = |gone: &Removal| {
+            json!({
+                "run": gone.run.run,
+                "batch": gone.run.batch,
+                "bytes": gone.bytes,
+                "used_by": gone.used_by,
+            })
+        };
         let kept: Vec<_> =
             plan.kept.iter().map(|(run, why)| json!({ "run": run, "reason": why })).collect();
         cx.out.document(&json!({
@@ -94,7 +105,7 @@ fn answer(cx: &Context<'_>, plan: &CleanPlan, removed: bool) -> Answer {
             "kept": kept,
         }))?;
     } else if removed {
-        for (run, bytes) in &plan.runs {
+        for Removal { run, bytes, .. } in &plan.runs {
             let jobs = jobs_word(run.counts.values().sum());
             cx.out.line(format!(
                 "removed {} ({}, {jobs}, {})",

@@ -285,6 +285,11 @@ pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {
         follow: bool,
     ) -> BoxStream<'static, Result<LogChunk, ClusterError>>;
 
+    /// Bytes that it keeps of these jobs on this machine.
+    async fn size_here(&self, _jobs: &[Watched]) -> Result<u64, ClusterError> {
+        Ok(0)
+    }
+
     /// Removes what the cluster keeps of ended jobs (logs, folders).
     async fn clean(&self, _jobs: &[Watched]) -> Result<(), ClusterError> {
         Ok(())

@@ -3,7 +3,10 @@
 //! Valid as long as the journal is as long as when it was made; otherwise the run
 //! is replayed and it is made anew. Losing it costs time, nothing else.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer as _};
@@ -91,6 +94,15 @@ pub struct Summary {
     /// Jobs that a retry changed are other work now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub changed: BTreeMap<u32, String>,
+    /// Runs whose jobs it shows.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shows: BTreeSet<RunId>,
+}
+
+/// Runs whose jobs a run shows in rows of its own.
+fn shown_by(run: &Run) -> BTreeSet<RunId> {
+    let keys = run.jobs.iter().flat_map(|row| &row.attempts).filter_map(|a| a.follows.as_ref());
+    keys.map(|key| key.run.clone()).collect()
 }
 
 impl Summary {
@@ -121,6 +133,7 @@ impl Summary {
             needs_conductor: run.needs_conductor(),
             letters: Letter::text(run),
             changed,
+            shows: shown_by(run),
         }
     }
 

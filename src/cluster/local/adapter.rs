@@ -272,6 +272,11 @@ impl Local {
         }
     }
 
+    /// Bytes of what is kept of a job.
+    pub fn size(&self, key: &JobKey) -> u64 {
+        files::size_of(&self.root.job(key))
+    }
+
     /// Removes the folders of jobs that have ended; others are left alone.
     pub fn clean(&self, jobs: &[JobKey]) -> Result<(), ClusterError> {
         for key in jobs {

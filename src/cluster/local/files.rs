@@ -164,6 +164,22 @@ pub fn write_number(path: &Path, number: u64) -> io::Result<()> {
     file.write_all_at(format!("{number:0DIGITS$}").as_bytes(), 0)
 }
 
+/// Bytes of everything below a folder.
+pub fn size_of(folder: &Path) -> u64 {
+    let mut open = vec![folder.to_owned()];
+    let mut bytes = 0;
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => open.push(entry.path()),
+                Ok(meta) => bytes += meta.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -57,6 +57,8 @@ mod waits;
 mod wake;
 mod wire;
 
+pub use files::size_of;
+
 /// The hidden subcommand of the executor process.
 pub const EXECUTOR: &str = "__executor";
 /// The hidden subcommand of a supervisor process.
@@ -165,6 +167,11 @@ impl Cluster for LocalCluster {
         let root = &self.inner.root;
         let path = root.log(&job.key, source);
         logs::follow(self.inner.id.clone(), root, &job.key, path, from, follow)
+    }
+
+    async fn size_here(&self, jobs: &[Watched]) -> Result<u64, ClusterError> {
+        let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
+        self.off_thread(move |inner| Ok(keys.iter().map(|key| inner.size(key)).sum())).await
     }
 
     async fn clean(&self, jobs: &[Watched]) -> Result<(), ClusterError> {

@@ -1,10 +1,13 @@
 //! Removing runs: records, code and logs, after a preview.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use super::{CleanPlan, Cleaning, Engine, RunSummary, history::size_of, start::blocking};
+use super::{CleanPlan, Cleaning, Engine, Removal, RunSummary, start::blocking};
 use crate::{
-    cluster::Watched,
+    cluster::{Watched, local::size_of},
     domain::{
         ids::{ClusterId, JobIx, RunId},
         run::Run,
@@ -50,11 +53,35 @@ impl Engine {
                 plan.kept.push((summary.run, why));
                 continue;
             }
-            let folder = self.inner.state.run(&summary.run);
-            let bytes = blocking(move || size_of(&folder)).await?;
-            plan.runs.push((summary, bytes));
+            let bytes = self.size(&summary.run).await?;
+            plan.runs.push(Removal { run: summary, bytes, used_by: Vec::new() });
         }
+        self.find_users(&mut plan).await?;
         Ok(plan)
+    }
+
+    /// Bytes of a run's folder and of what clusters keep of its jobs here.
+    async fn size(&self, run: &RunId) -> Result<u64, Report> {
+        let dir = self.dir(run);
+        let (mut bytes, replay) =
+            blocking(move || (size_of(dir.path()), Replay::read(&dir).ok())).await?;
+        for (cluster, jobs) in replay.iter().flat_map(|replay| kept_there(&replay.run)) {
+            if let Some(cluster) = self.inner.clusters.get(&cluster) {
+                bytes += cluster.size_here(&jobs).await.unwrap_or(0);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Which of the runs that stay show results of those that go.
+    async fn find_users(&self, plan: &mut CleanPlan) -> Result<(), Report> {
+        let all = self.summaries(false).await?;
+        let going: BTreeSet<RunId> = plan.runs.iter().map(|gone| gone.run.run.clone()).collect();
+        for user in all.iter().flatten().filter(|summary| !going.contains(&summary.run)) {
+            let used = plan.runs.iter_mut().filter(|gone| user.shows.contains(&gone.run.run));
+            used.for_each(|gone| gone.used_by.push(user.run.clone()));
+        }
+        Ok(())
     }
 
     async fn ended_before(
@@ -76,10 +103,10 @@ impl Engine {
     /// The first folder that could not be removed.
     pub async fn clean(&self, plan: &CleanPlan) -> Result<CleanPlan, Report> {
         let mut done = CleanPlan { remote: plan.remote, ..CleanPlan::default() };
-        for (summary, bytes) in &plan.runs {
-            match self.clean_one(&summary.run, plan.remote).await? {
-                None => done.runs.push((summary.clone(), *bytes)),
-                Some(why) => done.kept.push((summary.run.clone(), why)),
+        for removal in &plan.runs {
+            match self.clean_one(&removal.run.run, plan.remote).await? {
+                None => done.runs.push(removal.clone()),
+                Some(why) => done.kept.push((removal.run.run.clone(), why)),
             }
         }
         Ok(done)

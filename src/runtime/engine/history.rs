@@ -1,7 +1,5 @@
 //! The runs there are.
 
-use std::path::Path;
-
 use super::{Engine, RunSummary, start::blocking};
 use crate::{
     domain::{ids::RunId, run::Conductor, status::Status},
@@ -176,20 +174,4 @@ fn damaged(run: RunId, why: &JournalError) -> RunSummary {
         conductor: None,
         damaged: Some(state_report(why).message),
     }
-}
-
-/// Bytes of everything below a folder.
-pub(super) fn size_of(folder: &Path) -> u64 {
-    let mut open = vec![folder.to_owned()];
-    let mut bytes = 0;
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            match entry.metadata() {
-                Ok(meta) if meta.is_dir() => open.push(entry.path()),
-                Ok(meta) => bytes += meta.len(),
-                Err(_) => {}
-            }
-        }
-    }
-    bytes
 }

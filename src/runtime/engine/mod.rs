@@ -114,11 +114,20 @@ pub enum Cleaning {
     Older(SignedDuration),
 }
 
+/// A run that `clean` removes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Removal {
+    pub run: RunSummary,
+    /// What its records, logs and code take on this machine.
+    pub bytes: u64,
+    /// Runs that stay and show results of its jobs: their logs go with it.
+    pub used_by: Vec<RunId>,
+}
+
 /// What `clean` would remove, or has removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CleanPlan {
-    /// Runs that go, with the bytes their records, logs and code take here.
-    pub runs: Vec<(RunSummary, u64)>,
+    pub runs: Vec<Removal>,
     /// Runs that stay, with why: they are not over, or somebody conducts them.
     pub kept: Vec<(RunId, String)>,
     /// Folders and logs on clusters go as well.

@@ -172,6 +172,16 @@ impl Engine {
                     Report::new(Kind::Config, format!("the cluster `{id}` is not configured"))
                 },
             )?;
+        if let Some(key) = &attempt.follows
+            && cluster.kind() == ClusterKind::Local
+            && !self.dir(&key.run).plan().exists()
+        {
+            let owner = &key.run;
+            return Err(Report::new(
+                Kind::Usage,
+                format!("{name} was a job of run {owner}, which was removed, and its log with it"),
+            ));
+        }
         let last = if cluster.capabilities().worker_logs {
             replicas(row.spec_of(attempt.number), false).saturating_sub(1)
         } else {
