@@ -625,3 +625,21 @@ fn hostile_names_cannot_steer_the_terminal() {
         );
     }
 }
+
+#[test]
+fn the_quickstart_runs_to_its_end() {
+    let world = World::new();
+    world.config("clusters: {local: {kind: local, cpus: 8}}\n");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/quickstart.yaml");
+    world.run_args(&["submit", file, "--yes", "--wait"]).expect(1);
+    let status = world.json("status --json", 0);
+    assert_eq!(status["counts"], serde_json::json!({ "succeeded": 7, "failed": 1 }), "{status:#}");
+    let flaky = job(&status, "flaky");
+    assert_eq!((&flaky["status"], &flaky["exit_code"]), (&"failed".into(), &3.into()));
+    let why = world.run("logs last --failed --stderr").expect(0).stdout;
+    assert_eq!(why, "data store is not ready yet\n");
+    world.run("retry last --failed --yes --wait").expect(0);
+    let status = world.json("status --json", 0);
+    assert_eq!(status["counts"], serde_json::json!({ "succeeded": 8 }), "{status:#}");
+    assert_eq!(job(&status, "flaky")["attempt"], 2);
+}

@@ -1,6 +1,9 @@
 //! The whole journey by keys: open, preview, confirm, watch, read, retry.
 
-use crate::home::{Home, key};
+use crate::{
+    home::{Home, key},
+    wait,
+};
 
 const BATCH: &str = "name: tour
 jobs:
@@ -72,4 +75,53 @@ fn jobs_outlive_a_killed_window() {
     let answer: serde_json::Value = serde_json::from_str(&text).expect("one document");
     assert_eq!(answer["jobs"][0]["exit_code"], 5, "{text}");
     assert_eq!(answer["jobs"][0]["status"], "failed", "{text}");
+}
+
+#[test]
+fn two_windows_killed_at_once_leave_each_job_started_once() {
+    let home = Home::new();
+    // Two at a time, so that the rest waits in the windows; those from the ninth on do
+    // not end before the windows are dead.
+    home.write(
+        ".config/jobdeck/config.yaml",
+        "clusters: {local: {kind: local, cpus: 8, max_inflight: 2}}\n",
+    );
+    let file = home.write(
+        "pair.yaml",
+        "name: pair\njobs:\n  - name: j\n    sweep: {i: {range: [0, 20]}}\n    command: |\n      \
+         echo {i} >> started\n      \
+         until test -e go || { test -e begin && test {i} -lt 8; }; do sleep 0.05; done\n",
+    );
+    let mut first = home.start(&[file.to_str().expect("utf-8")], 100, 30);
+    first.sees("pair");
+    first.keys("p");
+    first.sees("nothing has been submitted");
+    first.keys("S");
+    first.sees("Submit pair?");
+    first.keys("y");
+    first.until("it runs", |s| s.contains("running"));
+    let mut second = home.start(&[], 100, 30);
+    second.sees("Compose");
+    second.keys("4");
+    second.sees("pair");
+    second.keys(key::ENTER);
+    second.until("the run", |s| s.contains("running"));
+
+    let started = || -> Vec<String> {
+        let text = std::fs::read_to_string(home.path().join("started")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    };
+    home.write("begin", "");
+    wait::until_so("it is half way", || started().len() > 6);
+    first.signal("-KILL");
+    second.signal("-KILL");
+    first.ends();
+    second.ends();
+    assert!(started().len() <= 10, "the rest waited in the windows");
+    home.write("go", "");
+    assert_eq!(home.run(&["wait", "last", "--timeout", "60s"]).code, 0);
+    let mut names = started();
+    names.sort();
+    names.dedup();
+    assert_eq!((started().len(), names.len()), (20, 20), "{:?}", started());
 }
