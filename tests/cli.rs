@@ -258,3 +258,56 @@ fn what_a_kind_of_cluster_cannot_do_to_jobs_is_said_plainly() {
     world.run("cancel r --yes").expect(0);
     assert!(error("release r a --json").ends_with("a has ended"));
 }
+
+/// Fields that no request to the local executor holds: what they are for instead.
+const NOT_IN_A_LOCAL_REQUEST: &[(&str, &str)] = &[
+    ("cluster", "where it goes"),
+    ("cluster_tags", "where it goes"),
+    ("project", "a label"),
+    ("tags", "a label"),
+    ("metadata", "a label"),
+    ("sweep_mode", "how a sweep is expanded"),
+    ("exclude", "how a sweep is expanded"),
+    ("include", "how a sweep is expanded"),
+    ("max_retries", "kept by the conductor"),
+    ("framework", "the same variables for all"),
+    ("workspace_type", "jupyter, as without it"),
+    ("submission_id", "a name for Ray"),
+    ("options", "of another kind"),
+    ("runtime_env", "of another kind"),
+];
+
+#[test]
+fn every_field_reaches_the_request_or_is_said_not_to() {
+    let world = World::new();
+    world.config("clusters: {local: {kind: local, gpus: 8, cpus: 8}}\n");
+    fs::create_dir(world.path().join("src")).unwrap();
+    let planned = |more: &str, job_type: &str| {
+        let head = format!("type: {job_type}, name: a");
+        world.file(
+            "batch.yaml",
+            format!("jobs:\n  - {{name: lr, command: x}}\n  - {{{head}{more}}}\n"),
+        );
+        let answer = world.run("plan batch.yaml --requests");
+        let (_, requests) = answer.stdout.split_once("\nrequest 1").unwrap_or_default();
+        (requests.to_owned(), answer.stdout.clone(), answer.stderr)
+    };
+    for field in jobdeck::domain::fields::JOB {
+        let key = field.key;
+        let job_type = field.types.first().unwrap().word();
+        if NOT_IN_A_LOCAL_REQUEST.iter().any(|(known, _)| *known == key)
+            || matches!(key, "name" | "type")
+            || job_type == "method"
+        {
+            continue;
+        }
+        let command = if key == "command" { "" } else { ", command: x" };
+        // Paths of the examples that must exist.
+        let example = if key == "libraries" { "[src]" } else { field.example };
+        let (before, ..) = planned(", command: x", job_type);
+        let (after, all, trouble) = planned(&format!("{command}, {key}: {example}"), job_type);
+        let told = all.contains(&format!("`{key}`")) || all.contains(&format!(".{key}"));
+        assert!(!before.is_empty(), "{key}: {trouble}");
+        assert!(told || before != after, "{key} is neither sent nor told of:\n{all}{trouble}");
+    }
+}

@@ -537,6 +537,43 @@ fn an_exported_run_keeps_literal_braces() {
 }
 
 #[test]
+fn the_gpus_that_nvidia_smi_lists_are_given_out() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = world_with(concat!(
+        "jobs:\n",
+        "  - {name: gpu, gpus: 1, command: 'echo $CUDA_VISIBLE_DEVICES {n}', sweep: {n: [1, 2, 3]}}\n",
+        "  - {name: two, gpus: 2, command: 'echo $CUDA_VISIBLE_DEVICES', depends_on: [gpu]}\n",
+        "  - {name: cpu, command: 'echo [$CUDA_VISIBLE_DEVICES]'}\n",
+        "  - {name: all, gpus: 4, command: 'echo $CUDA_VISIBLE_DEVICES'}\n",
+    ));
+    let program = world.file(
+        "bin/nvidia-smi",
+        "#!/bin/sh\n[ \"$1\" = -L ] || exit 9\n\
+         for n in 0 1 2; do echo \"GPU $n: A100 (UUID: GPU-$n)\"; done\n",
+    );
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |line: &str| {
+        let mut path = world.path().join("bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap());
+        wait::answer_of(world.command().env("PATH", path).args(line.split_whitespace()))
+    };
+    let clusters = run("clusters --json").expect(0).json();
+    assert_eq!(clusters["clusters"][0]["gpus_total"], 3, "{clusters:#}");
+    let refused = run("plan batch.yaml").expect(2).stdout;
+    assert!(refused.contains("no machine of `local` has more than 3"), "{refused}");
+    let batch = fs::read_to_string(world.path().join("batch.yaml")).unwrap();
+    world.file("batch.yaml", batch.replace("gpus: 4", "gpus: 3"));
+    run("submit batch.yaml --yes --wait").expect(0);
+    let log = run("logs last").expect(0).stdout;
+    let device = |line: &str| line.split(" │ ").nth(1).map(str::to_owned).unwrap();
+    let lines: Vec<String> = log.lines().map(device).collect();
+    assert_eq!(lines.len(), 6, "{log}");
+    assert!(lines[..3].iter().all(|line| ["0", "1", "2"].contains(&&line[..1])), "{log}");
+    assert_eq!(lines[3..], ["0,1", "[]", "0,1,2"], "{log}");
+}
+
+#[test]
 fn each_worker_of_a_gang_has_a_log() {
     let world = world_with(concat!(
         "jobs:\n",

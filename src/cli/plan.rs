@@ -64,7 +64,7 @@ async fn rendered(cx: &Context<'_>, plan: &mut Plan, online: bool) -> Vec<Reques
         }
     }
     let known = |id: &ClusterId| facts.get(id).cloned().unwrap_or_else(|| cx.engine.facts(id));
-    let rendering = requests::render(plan, clusters, known);
+    let rendering = requests::render(plan, &cx.engine, known);
     plan.findings.extend(rendering.findings);
     if online {
         for request in &rendering.requests {

@@ -240,8 +240,11 @@ fn check_ignored(spec: &JobSpec, able: &[&ClusterView], doc: &EntryDoc, sink: &m
     if view.kind != ClusterKind::Local {
         return;
     }
-    let wishes =
-        [("gpu_type", spec.gpu_type.is_some()), ("nodes", spec.nodes.is_some_and(|n| n > 1))];
+    let wishes = [
+        ("gpu_type", spec.gpu_type.is_some()),
+        ("nodes", spec.nodes.is_some_and(|n| n > 1)),
+        ("priority", spec.priority.is_some()),
+    ];
     for (key, _) in wishes.into_iter().filter(|(_, wished)| *wished) {
         sink.warning_once(&doc.at(key), || {
             format!("`{}` is one machine: `{key}` is not used", view.id)

@@ -275,6 +275,45 @@ pub fn relocated(
     Arc::new(moved)
 }
 
+/// A job that runs on this machine: `place` tells where the copy of a folder lies.
+/// Its libraries are on `PYTHONPATH`, before what is there already.
+///
+/// # Errors
+/// Those of `place`.
+pub fn in_copy<E>(
+    spec: &JobSpec,
+    mut place: impl FnMut(&str) -> Result<PathBuf, E>,
+) -> Result<JobSpec, E> {
+    let mut spec = spec.clone();
+    if let Some(top) = spec.src_dir.clone() {
+        let place = place(&top)?;
+        let inside = match spec.working_dir.as_deref() {
+            None => Some(Path::new("")),
+            Some(dir) => Path::new(dir).strip_prefix(&*top).ok(),
+        };
+        if let Some(inside) = inside {
+            let dir = if inside.as_os_str().is_empty() { place } else { place.join(inside) };
+            spec.working_dir = Some(dir.to_string_lossy().into());
+        }
+    }
+    if !spec.libraries.is_empty() {
+        let mut paths = Vec::new();
+        for library in &spec.libraries {
+            let place = place(library)?;
+            // A library is imported by its own name, from the folder above.
+            let above = place.parent().unwrap_or(&place);
+            paths.push(above.to_string_lossy().into_owned());
+        }
+        let env = Arc::make_mut(&mut spec.env);
+        match env.get("PYTHONPATH").cloned().or_else(|| std::env::var("PYTHONPATH").ok()) {
+            Some(own) if !own.is_empty() => paths.push(own),
+            _ => {}
+        }
+        env.insert("PYTHONPATH".to_owned(), paths.join(":"));
+    }
+    Ok(spec)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

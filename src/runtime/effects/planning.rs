@@ -80,7 +80,7 @@ const MOST_TEXT: usize = 4 << 20;
 
 /// Exactly what would be sent, for reading.
 pub(super) fn shown(engine: &Engine, plan: &Plan) -> String {
-    let rendering = requests::render(plan, engine.clusters(), |_| SiteFacts::default());
+    let rendering = requests::render(plan, engine, |_| SiteFacts::default());
     let all = rendering.requests.len();
     let mut text = String::new();
     for finding in &rendering.findings {

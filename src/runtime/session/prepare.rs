@@ -98,7 +98,8 @@ impl Conducting<'_> {
     fn with_code(&self, spec: &JobSpec, changed: Option<&str>) -> Result<JobSpec, String> {
         use crate::runtime::code;
         let folder = self.s.dir.code();
-        let copy = |top: &str, changed: Option<&str>| {
+        let copy = |top: &str| {
+            let changed = changed.filter(|_| spec.src_dir.as_deref() == Some(top));
             let hash = match changed {
                 Some(hash) => hash,
                 None => match self.s.code.get(top) {
@@ -114,33 +115,6 @@ impl Conducting<'_> {
                 Err(format!("the code of {top} as it was sent is gone from {}", folder.display()))
             }
         };
-        let mut spec = spec.clone();
-        if let Some(top) = spec.src_dir.clone() {
-            let place = copy(&top, changed)?;
-            let inside = match spec.working_dir.as_deref() {
-                None => Some(std::path::Path::new("")),
-                Some(dir) => std::path::Path::new(dir).strip_prefix(&*top).ok(),
-            };
-            if let Some(inside) = inside {
-                let dir = if inside.as_os_str().is_empty() { place } else { place.join(inside) };
-                spec.working_dir = Some(dir.to_string_lossy().into());
-            }
-        }
-        if !spec.libraries.is_empty() {
-            let mut paths = Vec::new();
-            for library in &spec.libraries {
-                let place = copy(library, None)?;
-                // A library is imported by its own name, from the folder above.
-                let above = place.parent().unwrap_or(&place);
-                paths.push(above.to_string_lossy().into_owned());
-            }
-            let env = Arc::make_mut(&mut spec.env);
-            match env.get("PYTHONPATH").cloned().or_else(|| std::env::var("PYTHONPATH").ok()) {
-                Some(own) if !own.is_empty() => paths.push(own),
-                _ => {}
-            }
-            env.insert("PYTHONPATH".to_owned(), paths.join(":"));
-        }
-        Ok(spec)
+        code::in_copy(spec, copy)
     }
 }
