@@ -19,6 +19,9 @@ use jobdeck::journal::RunDir;
 use term::Term;
 
 const ROUNDS: usize = 15;
+/// Until what came with a run is done, and how long nothing happens then.
+const SETTLED: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(20);
 const FEW: u32 = 1_000;
 const MANY: u32 = 100_000;
 
@@ -40,22 +43,54 @@ fn main() {
     println!("  ratio of the medians {:.2}", median(&frame) / median(&version));
 
     let empty = memory(&home.start(&[], 120, 40));
-    let few = opened(FEW);
-    let many = opened(MANY);
-    let (Some((empty, _)), Some((few, few_peak)), Some((many, many_peak))) = (empty, few, many)
-    else {
-        println!("memory: not told by this system");
+    let (Some((empty, _)), Some(few), Some(many)) = (empty, opened(FEW), opened(MANY)) else {
+        println!("memory and wake-ups: not told by this system");
         return;
     };
     println!("memory of the UI, MB: {empty:.1} without a run");
-    println!("  {few:.1} (at most {few_peak:.1}) on {FEW} rows");
-    println!("  {many:.1} (at most {many_peak:.1}) on {MANY} rows");
-    let a_row = (many - few) * 1e6 / f64::from(MANY - FEW);
-    println!("  {a_row:.0} bytes a row; ratio {:.1} for 100 times the rows", many / few);
+    println!("  {:.1} (at most {:.1}) on {FEW} rows", few.now, few.most);
+    println!("  {:.1} (at most {:.1}) on {MANY} rows", many.now, many.most);
+    let a_row = (many.now - few.now) * 1e6 / f64::from(MANY - FEW);
+    println!("  {a_row:.0} bytes a row; ratio {:.1} for 100 times the rows", many.now / few.now);
+    let seconds = IDLE.as_secs();
+    for (rows, (woken, written)) in [(FEW, few.idle), (MANY, many.idle)] {
+        println!(
+            "idle for {seconds} s on {rows} rows: woken {woken} times, {written} bytes written"
+        );
+    }
+}
+
+/// A UI on a finished run.
+struct Opened {
+    /// Memory in MB.
+    now: f64,
+    most: f64,
+    /// Wake-ups, and bytes on the terminal.
+    idle: (u64, usize),
+}
+
+/// How often a process and its threads were woken, and bytes it wrote on the terminal,
+/// while nothing happens for a while. The clock in the header wakes it once a minute.
+fn idle(term: &Term) -> Option<(u64, usize)> {
+    std::thread::sleep(SETTLED);
+    let (woken, written) = (switches(term.pid())?, term.raw().len());
+    std::thread::sleep(IDLE);
+    Some((switches(term.pid())? - woken, term.raw().len() - written))
+}
+
+/// Voluntary context switches of all threads so far.
+fn switches(pid: u32) -> Option<u64> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let of = |path: std::path::PathBuf| -> Option<u64> {
+        let status = std::fs::read_to_string(path.join("status")).ok()?;
+        let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse().ok()
+    };
+    Some(threads.filter_map(|thread| of(thread.ok()?.path())).sum())
 }
 
 /// Memory of the UI once it shows a finished run of this many rows.
-fn opened(rows: u32) -> Option<(f64, f64)> {
+fn opened(rows: u32) -> Option<Opened> {
     let home = Home::new();
     let folder = home.path().join(".state/jobdeck/runs/bench");
     made::run(&RunDir::new(folder), &made::approved(rows), rows);
@@ -68,7 +103,8 @@ fn opened(rows: u32) -> Option<(f64, f64)> {
     term.keys(key::ENTER);
     term.sees("lr");
     term.until("its rows", |screen| screen.contains("succeeded") || screen.contains("ok"));
-    memory(&term)
+    let (now, most) = memory(&term)?;
+    Some(Opened { now, most, idle: idle(&term)? })
 }
 
 /// Resident now and at most, in MB.
