@@ -42,6 +42,8 @@ fn a_held_run_was_waited_for_in_vain() {
     assert!(answer.stderr.contains("1 job never sent, held"), "{answer:#?}");
     assert!(answer.stderr.contains("jobdeck send held"), "{answer:#?}");
     assert_eq!(world.json("wait held --json", 1)["unsent"], 1);
+    // A retry that did what it was asked for is none the worse for it.
+    world.run("retry held a --yes --wait").expect(0);
     world.run("send held --yes").expect(0);
     world.run("wait held").expect(0);
 }
@@ -182,8 +184,18 @@ fn an_executor_that_cannot_work_says_why() {
     let doctor = world.run("doctor").stdout;
     assert!(doctor.contains(why) && !doctor.contains("does not answer"), "{doctor}");
 
+    let waiting = world
+        .command()
+        .args(["wait", "r"])
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(world.path().join("said")).unwrap())
+        .spawn()
+        .unwrap();
+    let said = || std::fs::read_to_string(world.path().join("said")).unwrap();
+    wait::until_so("it says that nothing goes on", || said().contains(why));
     std::fs::write(&epoch, "9").unwrap();
-    world.run("wait r").expect(0);
+    wait::answer(waiting).expect(0);
+    assert_eq!(said().matches("nothing goes on by itself").count(), 1, "{}", said());
     let clusters = world.run("clusters").expect(0).stdout;
     assert!(clusters.contains("✓ answers"), "{clusters}");
 }

@@ -284,11 +284,14 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
         cx.out.line(format!("run {}: {}", run.id, in_words(counts)));
     }
     left(cx, run, &finish, end);
-    let refused =
-        done.jobs.iter().filter_map(|ix| run.job(*ix)).any(|job| job.status == Status::Rejected);
+    let mut retried = done.jobs.iter().filter_map(|ix| run.job(*ix));
+    let refused = retried.clone().any(|job| job.status == Status::Rejected);
+    let ended = retried.all(|job| job.status.is_ended());
     Ok(match exit_code(run, &finish, end, args.wait) {
-        // Jobs that were refused earlier are not this command's failure.
+        // Jobs that were refused earlier are not this command's failure, nor is what
+        // was held before.
         1 if !args.wait && !refused => 0,
+        1 if args.wait && ended && !run.has_failures() => 0,
         code => code,
     })
 }

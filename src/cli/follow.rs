@@ -92,7 +92,8 @@ pub async fn follow(
     interrupts: &mut Interrupts,
     wish: Wish,
 ) -> Result<(Finish, End), Report> {
-    let mut line = Line { out, on: wish.progress && out.error_terminal, shown: false };
+    let on = wish.progress && out.error_terminal;
+    let mut line = Line { out, on, shown: false, stalled: None };
     let deadline = wish.timeout.map(|t| Instant::now() + t);
     let mut end = End::Reached;
     let mut interrupts_seen = 0_u32;
@@ -153,6 +154,19 @@ fn stuck(run: &Run) -> Option<Arc<str>> {
     first(Status::Pending).or_else(|| first(Status::Waiting))
 }
 
+/// Why nothing goes on by itself: every job that was sent is blocked, for a reason that
+/// says what to do.
+fn stalled(run: &Run) -> Option<Arc<str>> {
+    let busy = [Status::Running, Status::Submitting, Status::Unknown];
+    if run.count(Status::Pending) == 0 || busy.into_iter().any(|status| run.count(status) > 0) {
+        return None;
+    }
+    let mut pending =
+        (0..).map(JobIx).zip(&run.jobs).filter(|(_, job)| job.status == Status::Pending);
+    let (first, _) = pending.clone().next()?;
+    if pending.all(|(_, job)| job.blocked) { run.reason(first) } else { None }
+}
+
 /// `1 job`, `3 jobs`.
 pub fn jobs_word(n: usize) -> String {
     if n == 1 { "1 job".into() } else { format!("{n} jobs") }
@@ -166,6 +180,8 @@ struct Line<'a> {
     out: &'a Out,
     on: bool,
     shown: bool,
+    /// What was last said of a run that stands still.
+    stalled: Option<Arc<str>>,
 }
 
 impl Line<'_> {
@@ -185,6 +201,18 @@ impl Line<'_> {
             _ => {}
         }
         self.show(run);
+        if !self.on {
+            self.say_stalled(run);
+        }
+    }
+
+    /// Where no line shows it: a silent command looks like one that hangs.
+    fn say_stalled(&mut self, run: &Run) {
+        let now = stalled(run);
+        if let Some(why) = now.as_ref().filter(|_| now != self.stalled) {
+            self.out.say(format!("nothing goes on by itself: {}", safe(why)));
+        }
+        self.stalled = now;
     }
 
     fn show(&mut self, run: &Run) {
