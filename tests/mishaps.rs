@@ -223,8 +223,10 @@ fn where_there_is_no_log_the_reason_is_told() {
         assert!(answer.stderr.contains(line), "{line}: {answer:#?}");
     }
     assert!(!answer.stderr.contains("loud") && answer.stdout.contains("err"), "{answer:#?}");
-    let dep = world.run("logs last dep").expect(0);
-    assert!(dep.stderr.contains("dep: no log: missing failed"), "{dep:#?}");
+    for line in ["logs last dep", "logs last dep -f"] {
+        let dep = world.run(line).expect(0);
+        assert!(dep.stderr.contains("dep: no log: missing failed"), "{dep:#?}");
+    }
     let quiet = world.run("logs last quiet").expect(0);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""), "nothing is amiss");
 }

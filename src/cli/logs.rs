@@ -291,6 +291,10 @@ async fn join(
         .collect();
     for ix in ready {
         waiting.remove(&ix);
+        if was_kept_back(run, ix, args) {
+            tell_silence(cx, run, ix, args);
+            continue;
+        }
         let from = match args.tail {
             Some(n) => tail_start(cx, args, run, ix, n).await,
             None => Ok(0),
@@ -301,7 +305,6 @@ async fn join(
         });
         match log {
             Ok(log) => merged.push(Box::pin(log.map(move |chunk| (ix, chunk)))),
-            Err(_) if was_kept_back(run, ix, args) => tell_silence(cx, run, ix, args),
             Err(report) => cx.out.warn(&report.message),
         }
     }
