@@ -66,9 +66,7 @@ pub fn waves(plan: &Plan) -> Option<String> {
     let max = plan.head.max_failures?;
     let jobs = plan.jobs.iter().filter(|job| job.action.sends()).count();
     (jobs > max as usize).then(|| {
-        format!(
-            "sent in waves: with `max_failures: {max}` the next go when those before have started"
-        )
+        format!("sent in waves, the next when those before have started (`max_failures: {max}`)")
     })
 }
 

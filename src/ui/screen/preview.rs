@@ -168,6 +168,11 @@ fn summary(
             Span::styled(text::fit(&who, room).into_owned(), theme.text),
         ]);
         put(frame, area, row, line);
+        row += 1;
+    }
+    if let Some(words) = &view.summary.waves {
+        let words = text::fit(words, usize::from(area.width).saturating_sub(2)).into_owned();
+        put(frame, area, row, Line::styled(format!("  {words}"), theme.text));
     }
 }
 

@@ -8,7 +8,7 @@ const WIDE: u16 = 110;
 /// Heights and widths in cells, from the top of the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
-    /// Banner, totals, clusters, who must stay awake.
+    /// Banner, totals, clusters, who must stay awake, waves.
     pub summary: u16,
     /// Clusters that have a line of their own.
     pub clusters: u16,
@@ -35,7 +35,8 @@ impl Preview {
         let projects = u16::from(!plan.totals.gpus_by_project.is_empty());
         let actions = u16::from(self.summary.has_actions());
         let awake = u16::from(self.summary.sent.jobs > 0);
-        let summary = 2 + clusters + more + projects + actions + awake + 1;
+        let waves = u16::from(self.summary.waves.is_some());
+        let summary = 2 + clusters + more + projects + actions + awake + waves + 1;
         let rest = body.saturating_sub(summary);
         let count = plan.findings.len() as u16;
         let wanted = match self.pane {

@@ -38,11 +38,13 @@ pub struct Summary {
     pub clusters: IndexMap<String, Share>,
     /// Only of what will be sent.
     pub sent: Share,
+    /// How the jobs are sent, where that is not at once.
+    pub waves: Option<String>,
 }
 
 impl Summary {
     pub fn of(plan: &Plan) -> Self {
-        let mut sum = Self::default();
+        let mut sum = Self { waves: awake::waves(plan), ..Self::default() };
         for finding in &plan.findings {
             match finding.severity {
                 Severity::Error => sum.errors += 1,
@@ -80,10 +82,10 @@ impl Summary {
     }
 }
 
-/// Who must stay awake, in words; and how the jobs are sent, where that is not at once.
+/// Who must stay awake, in words.
 pub fn awake(plan: &Plan, health: &[ClusterHealth]) -> Vec<String> {
     let kind = |id: &crate::domain::ids::ClusterId| -> Option<ClusterKind> {
         health.iter().find(|h| h.id == *id).map(|h| h.kind)
     };
-    awake::who(plan, kind).into_iter().chain(awake::waves(plan)).collect()
+    awake::who(plan, kind)
 }

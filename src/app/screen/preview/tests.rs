@@ -163,3 +163,12 @@ fn values_and_requests_open_over_the_jobs() {
         assert_eq!(lines, &["$ sbatch␛", "x"]);
     });
 }
+
+#[test]
+fn waves_have_a_line_of_their_own() {
+    let mut held_back = plan(3);
+    held_back.head.max_failures = Some(1);
+    let (plain, waves) = (shown(plan(3)), shown(held_back));
+    assert_eq!((&plain.summary.waves, waves.summary.waves.is_some()), (&None, true));
+    assert_eq!(waves.layout(80, 24).summary, plain.layout(80, 24).summary + 1);
+}
