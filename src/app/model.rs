@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     keymap::{Keymap, Scope},
     msg::ClusterHealth,
-    overlay::Overlay,
+    overlay::{Overlay, Prompt},
     screen::{
         Context, View,
         clusters::ClustersView,
@@ -71,6 +71,8 @@ pub struct Model {
     pub health: Vec<ClusterHealth>,
     /// Bottom first.
     pub overlays: Vec<Overlay>,
+    /// The question that was answered with a file's name, until that worked.
+    pub naming: Option<Prompt>,
     /// The last passing word, and when it came.
     pub notice: Option<(Timestamp, String)>,
     /// When Ctrl-C was pressed once.
@@ -97,6 +99,7 @@ impl Model {
             clusters: ClustersView::default(),
             health: Vec::new(),
             overlays: Vec::new(),
+            naming: None,
             notice: None,
             leaving: None,
             quitting: false,

@@ -61,6 +61,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             } else if model.view == View::Preview {
                 plan_again(model, &mut effects);
             }
+            ask_name_again(model);
             let panel = Overlay::Error(report);
             if !model.overlays.contains(&panel) {
                 // Under a confirm box: a key meant for the box must not miss it.
@@ -93,10 +94,19 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Folder { path, names } => overlay::prompt::on_folder(model, &path, names),
         Msg::Requests { .. } => to_view(model, View::Preview, msg, &mut effects),
         Msg::FileOpened { .. } | Msg::FileNew { .. } | Msg::Cloned { .. } => {
+            model.naming = None;
             go(model, View::Compose);
             to_view(model, View::Compose, msg, &mut effects);
         }
-        Msg::FileSaved { .. } | Msg::FileDiffers { .. } | Msg::Drafts(_) | Msg::DraftSaved => {
+        Msg::FileDiffers { .. } => {
+            ask_name_again(model);
+            to_view(model, View::Compose, msg, &mut effects);
+        }
+        Msg::FileSaved { .. } | Msg::Drafts(_) | Msg::DraftSaved => {
+            if matches!(msg, Msg::FileSaved { .. }) {
+                model.naming = None;
+                model.overlays.retain(|overlay| !matches!(overlay, Overlay::Prompt(_)));
+            }
             to_view(model, View::Compose, msg, &mut effects);
         }
         Msg::Runs(_) => to_view(model, View::Runs, msg, &mut effects),
@@ -138,6 +148,14 @@ fn logged_in(
         |why| format!("not logged in to {cluster}: {why}"),
     );
     model.notice = Some((model.now, words));
+}
+
+/// What was to be opened or saved under a name did not come to be: the question
+/// stands again, with that name.
+fn ask_name_again(model: &mut Model) {
+    if let Some(prompt) = model.naming.take() {
+        model.overlays.push(Overlay::Prompt(prompt));
+    }
 }
 
 fn tick(model: &mut Model, now: Timestamp, effects: &mut Vec<Effect>) {

@@ -18,6 +18,29 @@ pub struct Pos {
     pub column: u32,
 }
 
+/// A place a person can look at for a text that cannot be read, and a word on why.
+/// `at`: where the reader gave up, which may be behind the last text; `open`: where
+/// the collections begin that it had not seen the end of, outermost first.
+pub fn fault(text: &str, at: Pos, open: &[Pos]) -> (Pos, Option<String>) {
+    let bracket = |place: &Pos| {
+        let line = text.lines().nth(place.line.checked_sub(1)? as usize)?;
+        let c = line.chars().nth(place.column.checked_sub(1)? as usize)?;
+        matches!(c, '[' | '{').then_some((*place, c))
+    };
+    let open = open.iter().rev().find_map(bracket).filter(|(place, _)| place.line < at.line);
+    let why = open.map(|(place, c)| format!("the `{c}` of line {} is not closed", place.line));
+    let full = |(_, line): &(usize, &str)| !line.trim().is_empty();
+    let last = text.lines().enumerate().filter(full).last();
+    let (line, column) =
+        last.map_or((1, 1), |(n, line)| (n as u32 + 1, line.chars().count() as u32));
+    let place = match open {
+        _ if at.line <= line => at,
+        Some((place, _)) => place,
+        None => Pos { line, column },
+    };
+    (place, why)
+}
+
 /// From the first character to just behind the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {

@@ -84,8 +84,11 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
         let _ = news.send(Msg::Failed(Report::new(Kind::Config, problem)));
     }
     match file {
-        Some(path) => effects.perform(Effect::OpenFile { path, may_be_new: true }),
-        None => effects.find_drafts(),
+        Some(path) => {
+            effects.perform(Effect::OpenFile { path: path.clone(), may_be_new: true });
+            effects.find_drafts(Some(path));
+        }
+        None => effects.find_drafts(None),
     }
     effects.perform(Effect::CheckClusters);
     let mut app = App {

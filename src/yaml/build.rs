@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
 use super::{MAX_COPIES, MAX_DEPTH, MAX_NODES, YamlError, too_deep, too_many};
-use crate::domain::tree::{Entry, Node, Pos, Scalar, Span, Value};
+use crate::domain::tree::{Entry, Node, Pos, Scalar, Span, Value, fault};
 
 /// A list or map that is still open.
 struct Frame {
@@ -42,7 +42,10 @@ pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder::default();
     let mut documents = 0;
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|e| syntax(&e, text))?;
+        let (event, span) = event.map_err(|e| {
+            let open: Vec<Pos> = builder.stack.iter().map(|frame| frame.start).collect();
+            syntax(&e, text, &open)
+        })?;
         let span = Span { start: pos(&span.start), end: pos(&span.end) };
         match event {
             Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
@@ -251,8 +254,8 @@ fn pos(marker: &Marker) -> Pos {
 }
 
 /// The reader's words, with what to do about the common ones.
-fn syntax(error: &ScanError, text: &str) -> YamlError {
-    let at = pos(error.marker());
+fn syntax(error: &ScanError, text: &str, open: &[Pos]) -> YamlError {
+    let (at, why) = fault(text, pos(error.marker()), open);
     let info = error.info();
     let line = text.lines().nth((at.line as usize).saturating_sub(1)).unwrap_or_default();
     let (message, hint) = match info {
@@ -289,7 +292,11 @@ fn syntax(error: &ScanError, text: &str) -> YamlError {
         _ if info.contains("tab") => (info, Some("indent with spaces")),
         _ => (info, None),
     };
-    let mut error = YamlError::new(at, format!("not valid YAML: {message}"));
+    let message = match why {
+        Some(why) => format!("not valid YAML: {why} ({message})"),
+        None => format!("not valid YAML: {message}"),
+    };
+    let mut error = YamlError::new(at, message);
     error.hint = hint.map(str::to_owned);
     error
 }

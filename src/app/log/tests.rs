@@ -184,7 +184,10 @@ fn a_log_that_was_cut_short_is_read_anew() {
 fn search_goes_round_and_minds_case_only_when_asked() {
     let mut text = LogText::default();
     text.append(0, b"alpha\nError: one\nbeta\nerror: two\n", 33);
-    let find = |needle: &str, from, back| text.search(&Needle::new(needle).unwrap(), from, back);
+    let find = |needle: &str, from, back| {
+        let needle = Needle::new(needle).unwrap();
+        text.search(|line| needle.is_in(line), from, back, true)
+    };
     assert_eq!(find("error", 0, false), Some(1));
     assert_eq!(find("error", 1, false), Some(3));
     assert_eq!(find("error", 3, false), Some(1));

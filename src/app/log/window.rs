@@ -169,17 +169,26 @@ impl LogText {
         self.decoder = Decoder::new(end);
     }
 
-    /// The nearest line that holds `needle`, from line `from` on (itself not
-    /// included), going round at the ends. Case counts when the needle has an
-    /// upper-case letter.
-    pub fn search(&self, needle: &Needle, from: i64, backwards: bool) -> Option<i64> {
-        let count = self.end() - self.first;
-        (1..=count)
-            .map(|step| {
-                let step = if backwards { -step } else { step };
-                self.first + (from - self.first + step).rem_euclid(count)
-            })
-            .find(|number| self.line(*number).is_some_and(|line| needle.is_in(line.text())))
+    /// The nearest line whose text is wanted, from line `from` on (itself not
+    /// included); with `around` also beyond the ends, back to that line.
+    pub fn search(
+        &self,
+        is_wanted: impl Fn(&str) -> bool,
+        from: i64,
+        backwards: bool,
+        around: bool,
+    ) -> Option<i64> {
+        let wanted = |n: &i64| self.line(*n).is_some_and(|line| is_wanted(line.text()));
+        let (first, end) = (self.first, self.end());
+        if backwards {
+            let behind = || (from.max(first)..end).rev().find(wanted);
+            let before = (first..from.min(end)).rev().find(wanted);
+            before.or_else(|| if around { behind() } else { None })
+        } else {
+            let before = || (first..end.min(from.saturating_add(1))).find(wanted);
+            let behind = (from.saturating_add(1).max(first)..end).find(wanted);
+            behind.or_else(|| if around { before() } else { None })
+        }
     }
 }
 

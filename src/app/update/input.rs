@@ -12,6 +12,7 @@ use crate::app::{
     chrome,
     effect::Effect,
     keymap::{Action, Scope},
+    line::Line,
     model::Model,
     msg::Hit,
     overlay::{self, Confirmed, Overlay, Prompt},
@@ -123,6 +124,7 @@ pub(super) fn prompt_key(
 ) {
     use overlay::prompt::Answer;
     let purpose = prompt.purpose;
+    let asked = prompt.clone();
     match overlay::prompt::on_key(prompt, key) {
         Answer::Open(prompt, list) => {
             model.overlays.push(Overlay::Prompt(prompt));
@@ -130,7 +132,10 @@ pub(super) fn prompt_key(
         }
         Answer::Closed => {}
         Answer::Done(text) => {
+            let asked = Prompt { input: Line::new(text.as_str()), ..asked };
             with_view(model, View::Compose, effects, |m, _| m.compose.on_prompt(purpose, &text));
+            let tries = |e: &Effect| matches!(e, Effect::OpenFile { .. } | Effect::SaveFile { .. });
+            model.naming = effects.iter().any(tries).then_some(asked);
         }
     }
 }
@@ -151,7 +156,12 @@ pub(super) fn confirmed(model: &mut Model, action: Confirmed, effects: &mut Vec<
             model.quitting = true;
             effects.push(Effect::Quit);
         }
-        Confirmed::Discard(effect) => effects.push(*effect),
+        Confirmed::Discard(effect) => {
+            if let Effect::SaveDraft { id, text: None, .. } = &*effect {
+                model.compose.draft_gone(id);
+            }
+            effects.push(*effect);
+        }
     }
 }
 

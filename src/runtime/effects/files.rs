@@ -24,6 +24,12 @@ fn at_home(path: &Path) -> PathBuf {
     }
 }
 
+/// The path under which a batch file is known.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    let path = at_home(path);
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// The folder a file is in; the current one for a bare name.
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))

@@ -93,11 +93,15 @@ impl Effects {
         }
     }
 
-    /// Unsaved batches of sessions that ended without asking.
-    pub fn find_drafts(&self) {
+    /// Unsaved batches of sessions that ended without asking: all, or those of one
+    /// file.
+    pub fn find_drafts(&self, of: Option<std::path::PathBuf>) {
         let (folder, news) = (self.engine.state().drafts(), self.news.clone());
         tokio::task::spawn_blocking(move || {
-            let found = drafts::left_behind(&folder);
+            let mut found = drafts::left_behind(&folder);
+            if let Some(file) = of.map(|path| files::absolute(&path)) {
+                found.retain(|draft| draft.path.as_ref() == Some(&file));
+            }
             if !found.is_empty() {
                 let _ = news.send(Msg::Drafts(found));
             }

@@ -10,6 +10,7 @@ use crate::app::{
     msg::{Draft, HalfTyped},
     overlay::{Confirm, Confirmed, Overlay, Prompt, PromptPurpose},
     screen::{Context, Step},
+    text::count,
 };
 
 impl Compose {
@@ -143,6 +144,7 @@ impl Compose {
         self.is_new = true;
         steps.push(self.plan(false));
         steps.push(Step::Notice(words));
+        self.offer_drafts();
         self.keep_in_sight(cx);
         steps
     }
@@ -191,7 +193,23 @@ impl Compose {
     fn offer_drafts(&mut self) {
         if !self.drafts.is_empty() && !self.unsaved && self.focus == Focus::Table {
             self.focus = Focus::Drafts;
-            self.draft = 0;
+            // The one of the file that is open comes first.
+            let own = |draft: &Draft| self.path.is_some() && draft.path == self.path;
+            self.draft = self.drafts.iter().position(own).unwrap_or(0);
+        }
+    }
+
+    /// Whether the drafts that are offered are all of the file that is open.
+    pub fn offers_own_drafts(&self) -> bool {
+        self.path.is_some() && self.drafts.iter().all(|draft| draft.path == self.path)
+    }
+
+    /// A draft was thrown away.
+    pub fn draft_gone(&mut self, id: &str) {
+        self.drafts.retain(|draft| draft.id != id);
+        self.draft = self.draft.min(self.drafts.len().saturating_sub(1));
+        if self.drafts.is_empty() && self.focus == Focus::Drafts {
+            self.focus = Focus::Table;
         }
     }
 
@@ -203,20 +221,7 @@ impl Compose {
             Action::Top => self.draft = 0,
             Action::Bottom => self.draft = last,
             Action::Activate | Action::EditJob => return self.restore(cx),
-            Action::DeleteJob if self.draft < self.drafts.len() => {
-                let gone = self.drafts.remove(self.draft);
-                self.draft = self.draft.min(self.drafts.len().saturating_sub(1));
-                if self.drafts.is_empty() {
-                    self.focus = Focus::Table;
-                }
-                let forget = Effect::SaveDraft {
-                    id: gone.id,
-                    path: gone.path,
-                    text: None,
-                    half_typed: Vec::new(),
-                };
-                return vec![Step::Do(forget)];
-            }
+            Action::DeleteJob => return self.ask_to_forget(),
             Action::Back => self.focus = Focus::Table,
             Action::NewJob => {
                 self.focus = Focus::Table;
@@ -227,13 +232,39 @@ impl Compose {
         Vec::new()
     }
 
+    /// The question before the draft under the cursor is thrown away.
+    fn ask_to_forget(&self) -> Vec<Step> {
+        let Some(draft) = self.drafts.get(self.draft) else { return Vec::new() };
+        let of = draft.path.as_ref().map_or_else(
+            || "a batch that has no file".to_owned(),
+            |path| path.display().to_string(),
+        );
+        let lines = draft.text.lines().count() as u64;
+        let lines = vec![of, format!("{} that are in no file", count(lines, "line"))];
+        let forget = Effect::SaveDraft {
+            id: draft.id.clone(),
+            path: draft.path.clone(),
+            text: None,
+            half_typed: Vec::new(),
+        };
+        let action = Confirmed::Discard(Box::new(forget));
+        let question = Confirm::new("Throw this draft away?", lines, action);
+        vec![Step::Push(Overlay::Confirm(question))]
+    }
+
     /// Goes on with the draft under the cursor.
     fn restore(&mut self, cx: &Context<'_>) -> Vec<Step> {
         if self.draft >= self.drafts.len() {
             return Vec::new();
         }
         let draft = self.drafts.remove(self.draft);
+        let is_open = draft.path.is_some() && draft.path == self.path;
+        let file = (self.saved.clone(), self.on_disk.take(), self.is_new);
         self.replace(&draft.text, draft.path.clone(), None);
+        if is_open {
+            // What is in the file was read a moment ago.
+            (self.saved, self.on_disk, self.is_new) = file;
+        }
         self.draft_id = Some(draft.id);
         for HalfTyped { entry, field, text } in draft.half_typed {
             let target = entry.map_or(Target::Batch, Target::Entry);

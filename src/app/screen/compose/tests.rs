@@ -9,10 +9,12 @@ use crate::{
         effect::Effect,
         keymap::Chord,
         model::{Model, Settings},
-        msg::{ClusterHealth, HalfTyped},
+        msg::{ClusterHealth, Draft, HalfTyped},
+        overlay::Overlay,
         update::update,
     },
     domain::{
+        finding::Severity,
         ids::ClusterId,
         planner::PlanContext,
         site::{Capabilities, ClusterView, KeepsLimit, Limits},
@@ -283,7 +285,7 @@ fn drafts_are_offered_and_restored() {
     let drafts = vec![draft("1", "jobs:\n- name: lost\n"), draft("2", "jobs: []\n")];
     s.msg(Msg::Drafts(drafts));
     assert_eq!(s.compose().focus, Focus::Drafts);
-    s.keys("down x");
+    s.keys("down x y");
     assert!(
         s.effects
             .iter()
@@ -557,4 +559,97 @@ fn a_variable_without_a_value_is_a_finding() {
     assert_eq!(s.text(), text, "nothing is taken away by it");
     s.keys("ctrl-u 'A'");
     assert!(s.text().contains("A: null"), "what is inherited can be: {}", s.text());
+}
+
+/// A draft of the file that sessions open.
+fn draft_of(path: Option<&str>) -> Draft {
+    Draft {
+        id: "7".into(),
+        path: path.map(PathBuf::from),
+        text: "jobs:\n  - {name: draft, command: y}\n".into(),
+        half_typed: Vec::new(),
+        saved_at: "2026-11-21T09:00:00Z".parse().unwrap(),
+    }
+}
+
+#[test]
+fn a_draft_of_the_file_is_offered_when_that_is_opened() {
+    let text = "jobs:\n  - {name: saved, command: x}\n";
+    let open = || {
+        let mut s = Session::new(80, 24);
+        s.msg(Msg::Drafts(vec![draft_of(Some("work/batch.yaml"))]));
+        s.msg(Msg::FileOpened { path: "work/batch.yaml".into(), text: text.into() });
+        assert_eq!(s.compose().focus, Focus::Drafts);
+        assert!(s.compose().offers_own_drafts());
+        s
+    };
+    let mut s = open();
+    s.keys("esc");
+    assert_eq!((s.text(), s.compose().unsaved), (text, false), "the file as saved");
+    assert!(!s.effects.iter().any(|e| matches!(e, Effect::SaveDraft { .. })), "it is kept");
+    let mut s = open();
+    s.keys("enter ctrl-s");
+    assert_eq!(s.compose().entry_name(0), Some("draft"));
+    let known = s.effects.iter().find_map(|e| match e {
+        Effect::SaveFile { known, .. } => Some(known.clone()),
+        _ => None,
+    });
+    assert_eq!(known.unwrap().as_deref(), Some(text), "saved over what was just read");
+    let mut s = Session::new(80, 24);
+    s.msg(Msg::FileNew { path: "work/batch.yaml".into() });
+    s.msg(Msg::Drafts(vec![draft_of(Some("work/batch.yaml"))]));
+    assert_eq!(s.compose().focus, Focus::Drafts, "of a file that never was saved too");
+}
+
+#[test]
+fn a_draft_is_thrown_away_after_a_question_only() {
+    let mut s = Session::new(80, 24);
+    s.msg(Msg::Drafts(vec![draft_of(None)]));
+    s.keys("x n");
+    assert_eq!(s.compose().drafts.len(), 1);
+    assert!(s.effects.is_empty());
+    s.keys("x y");
+    assert!(s.compose().drafts.is_empty());
+    assert!(matches!(s.effects.as_slice(), [Effect::SaveDraft { text: None, .. }]));
+    assert_eq!(s.compose().focus, Focus::Table);
+}
+
+#[test]
+fn a_name_that_does_not_do_is_asked_for_again() {
+    let typed = |s: &Session| match s.model.overlays.last() {
+        Some(Overlay::Prompt(prompt)) => prompt.input.text().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let mut s = Session::with(THREE, 80, 24);
+    s.keys("W ctrl-u '/nowhere/a.yaml' enter");
+    s.msg(Msg::Failed(crate::error::Report::new(crate::error::Kind::Batch, "no such folder")));
+    s.keys("esc");
+    assert_eq!(typed(&s), "/nowhere/a.yaml");
+    s.keys("ctrl-u '/data/b.yaml' enter");
+    s.msg(Msg::FileDiffers { path: "/data/b.yaml".into(), new: true });
+    s.keys("n");
+    assert_eq!(typed(&s), "/data/b.yaml", "no to «Replace?»");
+    s.keys("enter");
+    s.msg(Msg::FileDiffers { path: "/data/b.yaml".into(), new: true });
+    s.keys("y");
+    s.msg(Msg::FileSaved { path: "/data/b.yaml".into() });
+    assert!(s.model.overlays.is_empty());
+}
+
+#[test]
+fn a_bracket_that_is_not_closed_is_where_the_fault_is() {
+    for (text, line) in [
+        ("jobs:\n  - name: a\n    command: [echo, hi\n\n", 3),
+        ("jobs:\n  - {name: a, command: x\n", 2),
+        ("jobs:\n  - {name: a, command: x}\n  - {name: b, command: \"x}\n\n\n", 3),
+    ] {
+        let mut s = Session::with(text, 80, 24);
+        s.keys("E");
+        let error = s.compose().doc.error().unwrap();
+        assert_eq!(error.at.line, line, "{text}: {error:?}");
+        assert_eq!(s.compose().marked_lines(0, 9), [(line as usize - 1, Severity::Error)]);
+        s.keys("ctrl-home f8");
+        let pane = s.compose().pane.as_ref().unwrap();
+        assert_eq!(pane.editor.cursor().0, line as usize - 1, "{text}");
+    }
 }

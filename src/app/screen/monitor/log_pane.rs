@@ -8,11 +8,13 @@
 //! While it is paused nothing is read but the parts somebody scrolls to. Answers
 //! carry the number of the request; those of former requests are ignored.
 
+use super::hunt::{Hunt, Quarry};
 use crate::{
     app::{
         effect::{LogRange, Stream},
-        log::{LogText, Needle, looks_like_error},
+        log::{LogText, Needle},
         msg::LogPart,
+        text as words,
     },
     domain::ids::JobIx,
 };
@@ -59,6 +61,18 @@ enum Place {
     Beside,
     /// Instead of what is loaded; shown from its beginning or its end.
     Instead { to_end: bool },
+    /// To the search; what is shown stays.
+    Hunt,
+}
+
+/// What came of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Searched {
+    Found(Option<Ask>),
+    /// Not in what is loaded: it goes on in the rest.
+    Beyond(Vec<Ask>),
+    /// In all of the log.
+    Nowhere(Option<Ask>),
 }
 
 /// One row of the screen: a stretch of a line.
@@ -92,6 +106,8 @@ pub struct LogPane {
     /// It ended while the job was still told to run.
     pub ended_early: bool,
     pub text: LogText,
+    /// A search beyond what is loaded.
+    pub hunt: Option<Hunt>,
     serial: u64,
     pending: Option<Pending>,
     /// Where the part that is asked for next goes.
@@ -119,6 +135,7 @@ impl LogPane {
             found: None,
             ended_early: false,
             text: LogText::default(),
+            hunt: None,
             serial: 0,
             pending: None,
             jump: None,
@@ -144,11 +161,15 @@ impl LogPane {
         self.awaiting = true;
         match range {
             LogRange::Follow { .. } => {
+                self.hunt = None;
                 self.pending = None;
                 self.state = LogState::Following;
             }
             LogRange::Window { offset, len } => {
                 let place = self.jump.take().unwrap_or(Place::Beside);
+                if place != Place::Hunt {
+                    self.hunt = None;
+                }
                 self.pending = Some(Pending { place, offset, len, bytes: Vec::new() });
             }
         }
@@ -159,6 +180,7 @@ impl LogPane {
         self.attempt = Some(attempt);
         self.text = LogText::default();
         self.found = None;
+        self.hunt = None;
         self.ended_early = false;
         self.left = 0;
         self.follow()
@@ -209,6 +231,11 @@ impl LogPane {
             }
             let Some(Pending { place, offset, bytes, .. }) = self.pending.take() else { return };
             match place {
+                Place::Hunt => {
+                    if let Some(hunt) = &mut self.hunt {
+                        hunt.read = Some((offset, bytes));
+                    }
+                }
                 Place::Instead { to_end } => {
                     self.text = LogText::default();
                     self.text.append(offset, &bytes, part.total);
@@ -231,6 +258,7 @@ impl LogPane {
     /// Request [`LogPane::serial`] cannot be answered.
     pub fn failed(&mut self, why: String) {
         self.pending = None;
+        self.hunt = None;
         self.state = LogState::Lost(why);
     }
 
@@ -428,40 +456,130 @@ impl LogPane {
         }
     }
 
-    /// Goes to the next match, or the one before; `false`: there is none loaded.
-    pub fn search(&mut self, backwards: bool, width: usize, height: usize) -> (bool, Option<Ask>) {
-        let Some(needle) = &self.needle else { return (false, None) };
+    /// Goes to the next match, or the one before. `None`: nothing is looked for.
+    pub fn search(&mut self, backwards: bool, width: usize, height: usize) -> Option<Searched> {
+        let quarry = Quarry::Text(self.needle.clone()?);
         let from = self.found.unwrap_or_else(|| {
             // From where one looks; so that the first line counts too.
             let top = self.top(width, height).0;
             if backwards { self.text.end() } else { top - 1 }
         });
-        let Some(line) = self.text.search(needle, from, backwards) else { return (false, None) };
-        (true, self.go_to(line, width, height))
+        Some(self.seek(quarry, from, backwards, width, height))
     }
 
     /// Goes to the next line that looks like an error, from the beginning of what
-    /// is loaded at first; `false`: there is none.
-    pub fn next_error(&mut self, width: usize, height: usize) -> (bool, Option<Ask>) {
-        let (first, end) = (self.text.first(), self.text.end());
+    /// is loaded at first.
+    pub fn next_error(&mut self, width: usize, height: usize) -> Searched {
         let from = if self.needle.is_none() { self.found } else { None };
-        let is_error =
-            |line: &i64| self.text.line(*line).is_some_and(|line| looks_like_error(line.text()));
-        let next = (from.map_or(first, |line| line + 1)..end).find(is_error);
-        let Some(line) = next.or_else(|| (first..end).find(is_error)) else {
-            return (false, None);
-        };
-        self.needle = None;
-        self.only = false;
-        (true, self.go_to(line, width, height))
+        let from = from.unwrap_or_else(|| self.text.first() - 1);
+        self.seek(Quarry::Error, from, false, width, height)
     }
 
-    /// Shows a line, a third from the top, and stays there.
-    fn go_to(&mut self, line: i64, width: usize, height: usize) -> Option<Ask> {
+    fn is_whole(&self) -> bool {
+        self.text.start_offset() == 0 && self.text.reaches_end()
+    }
+
+    fn seek(
+        &mut self,
+        quarry: Quarry,
+        from: i64,
+        backwards: bool,
+        width: usize,
+        height: usize,
+    ) -> Searched {
+        let same = |hunt: &Hunt| hunt.quarry == quarry && hunt.backwards == backwards;
+        if self.hunt.as_ref().is_some_and(same) {
+            return self.hunt_on(width, height);
+        }
+        self.hunt = None;
+        let is_wanted = |line: &str| quarry.is_in(line);
+        if let Some(line) = self.text.search(is_wanted, from, backwards, self.is_whole()) {
+            return Searched::Found(self.go_to(line, &quarry, width, height));
+        }
+        if self.is_whole() || self.attempt.is_none() {
+            return Searched::Nowhere(None);
+        }
+        let mut hunt = Hunt::new(quarry, backwards, from, &self.text);
+        let mut asks = Vec::new();
+        if self.state == LogState::Following {
+            hunt.followed = true;
+            asks.push(self.pause(false, width, height));
+        }
+        self.hunt = Some(hunt);
+        match self.hunt_on(width, height) {
+            Searched::Beyond(more) => asks.extend(more),
+            other => return other,
+        }
+        Searched::Beyond(asks)
+    }
+
+    /// A part has come that a search waits for.
+    pub fn has_prey(&self) -> bool {
+        self.hunt.as_ref().is_some_and(|hunt| hunt.read.is_some())
+    }
+
+    /// Looks through the part that has come for the search, and asks for the next.
+    pub fn hunt_on(&mut self, width: usize, height: usize) -> Searched {
+        let Some(hunt) = &mut self.hunt else { return Searched::Nowhere(None) };
+        if hunt.is_running && hunt.read.is_none() && self.pending.is_some() {
+            return Searched::Beyond(Vec::new());
+        }
+        hunt.is_running = true;
+        let quarry = hunt.quarry.clone();
+        if let Some((text, line)) = hunt.look() {
+            self.hunt = None;
+            self.text = text;
+            return Searched::Found(self.go_to(line, &quarry, width, height));
+        }
+        if let Some(range) = hunt.range() {
+            self.jump = Some(Place::Hunt);
+            return Searched::Beyond(vec![Ask::Read(range)]);
+        }
+        let (from, backwards, followed) = (hunt.from, hunt.backwards, hunt.followed);
+        self.hunt = None;
+        match self.text.search(|line| quarry.is_in(line), from, backwards, true) {
+            Some(line) => Searched::Found(self.go_to(line, &quarry, width, height)),
+            None => Searched::Nowhere(followed.then(|| self.follow())),
+        }
+    }
+
+    /// Stops a search that goes on in the rest of the log; whether there was one.
+    pub fn stop_hunt(&mut self) -> Option<Ask> {
+        let hunt = self.hunt.as_mut().filter(|hunt| hunt.is_running)?;
+        hunt.is_running = false;
+        self.pending = None;
+        // What still comes of it is not for the text.
+        self.serial = 0;
+        Some(Ask::Stop)
+    }
+
+    /// How far a search beyond what is loaded has come.
+    pub fn hunt_words(&self) -> Option<String> {
+        let hunt = self.hunt.as_ref()?;
+        let part = format!("{} of {}", words::bytes(hunt.searched()), words::bytes(hunt.total()));
+        let key = if hunt.quarry == Quarry::Error { "!" } else { "n" };
+        Some(match (hunt.is_running(), hunt.backwards) {
+            (true, _) => format!("searching … {part} · Esc stops"),
+            (false, true) => format!("searched {part} · N goes on"),
+            (false, false) => format!("searched {part} · {key} goes on"),
+        })
+    }
+
+    /// Shows a line with what was found in it, a third from the top, and stays there.
+    fn go_to(&mut self, line: i64, quarry: &Quarry, width: usize, height: usize) -> Option<Ask> {
         self.found = Some(line);
-        let mut place = (line, 0);
+        if *quarry == Quarry::Error {
+            self.needle = None;
+            self.only = false;
+        }
+        let row = self.show_match(line, quarry, width);
+        let mut place = (line, row);
         for _ in 0..height / 3 {
-            place.0 = self.before(place.0).unwrap_or(place.0);
+            place = match (place.1.checked_sub(1), self.before(place.0)) {
+                (Some(row), _) => (place.0, row),
+                (None, Some(before)) => (before, self.rows_of(before, width).saturating_sub(1)),
+                (None, None) => break,
+            };
         }
         let place = place.min(self.last_top(width, height));
         let ask = if self.state == LogState::Following {
@@ -474,5 +592,24 @@ impl LogPane {
         self.top = place;
         self.at_end = false;
         ask.or_else(|| self.wanted(height))
+    }
+
+    /// The row of a wrapped line that holds what was found; a line that is not
+    /// wrapped is scrolled sideways to it.
+    fn show_match(&mut self, line: i64, quarry: &Quarry, width: usize) -> usize {
+        let Some(text) = self.text.line(line) else { return 0 };
+        let (from, to) = match quarry {
+            Quarry::Text(needle) => needle.find(text.text(), 0).unwrap_or((0, 0)),
+            Quarry::Error => (0, 0),
+        };
+        if self.wrap {
+            return text.rows(width).iter().rposition(|start| *start <= from).unwrap_or(0);
+        }
+        let columns = |to: usize| words::width(text.text().get(..to).unwrap_or(""));
+        let (first, last) = (columns(from), columns(to));
+        if first < self.left || last > self.left + width {
+            self.left = if last <= width { 0 } else { first.saturating_sub(width / 3) };
+        }
+        0
     }
 }

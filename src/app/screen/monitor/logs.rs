@@ -1,7 +1,10 @@
 //! The log pane in the view: what is asked of the runtime for it, what its keys do,
 //! and which job and attempt it shows.
 
-use super::{Ask, Context, Input, LogPane, Monitor, Opened, Pane, Step, layout};
+use super::{
+    Ask, Context, Input, LogPane, Monitor, Opened, Pane, Step, hunt::Quarry, layout,
+    log_pane::Searched,
+};
 use crate::{
     app::{
         effect::{Effect, LogRequest, Stream},
@@ -151,12 +154,8 @@ impl Monitor {
             Action::NextMatch => return Some(self.search(false, cx)),
             Action::PreviousMatch => return Some(self.search(true, cx)),
             Action::NextError => {
-                let (found, ask) = pane.next_error(width, height);
-                let mut steps = self.carry_out(ask);
-                if !found {
-                    steps.push(Step::Notice("no line here looks like an error".into()));
-                }
-                return Some(steps);
+                let searched = pane.next_error(width, height);
+                return Some(self.searched(searched, "no line looks like an error"));
             }
             Action::OnlyMatches => {
                 if pane.needle.is_none() {
@@ -167,10 +166,12 @@ impl Monitor {
             }
             Action::Search | Action::Filter => {
                 let former = pane.needle.clone();
+                let stop = pane.stop_hunt();
                 let opened = self.opened.as_deref_mut()?;
                 opened.input = Input::Search { line: Line::default(), former };
-                Vec::new()
+                stop.into_iter().collect()
             }
+            Action::Back => vec![pane.stop_hunt()?],
             Action::Activate => {
                 let opened = self.opened.as_deref_mut()?;
                 opened.zoomed = !opened.zoomed;
@@ -190,20 +191,32 @@ impl Monitor {
     pub(super) fn search(&mut self, backwards: bool, cx: &Context<'_>) -> Vec<Step> {
         let (width, height) = self.pane_text(cx);
         let Some(pane) = self.log_pane() else { return Vec::new() };
-        if pane.needle.is_none() {
-            return vec![Step::Notice("nothing to search for: press /".into())];
+        match pane.search(backwards, width, height) {
+            Some(searched) => self.searched(searched, "not found"),
+            None => vec![Step::Notice("nothing to search for: press /".into())],
         }
-        let (found, ask) = pane.search(backwards, width, height);
-        let whole = pane.text.start_offset() == 0 && pane.text.reaches_end();
-        let mut steps = self.carry_out(ask);
-        if !found {
-            steps.push(Step::Notice(if whole {
-                "not found".into()
-            } else {
-                "not found in the part that is loaded".into()
-            }));
+    }
+
+    /// A part has come: a search that waits for it goes on.
+    pub(super) fn hunt_on(&mut self, cx: &Context<'_>) -> Option<Vec<Step>> {
+        let (width, height) = self.pane_text(cx);
+        let pane = self.log_pane().filter(|pane| pane.has_prey())?;
+        let is_error = pane.hunt.as_ref().is_some_and(|hunt| hunt.quarry == Quarry::Error);
+        let nothing = if is_error { "no line looks like an error" } else { "not found" };
+        let searched = pane.hunt_on(width, height);
+        Some(self.searched(searched, nothing))
+    }
+
+    fn searched(&mut self, searched: Searched, nothing: &str) -> Vec<Step> {
+        match searched {
+            Searched::Found(ask) => self.carry_out(ask),
+            Searched::Beyond(asks) => self.carry_out(asks),
+            Searched::Nowhere(ask) => {
+                let mut steps = self.carry_out(ask);
+                steps.push(Step::Notice(nothing.into()));
+                steps
+            }
         }
-        steps
     }
 
     pub(super) fn other_attempt(&mut self, earlier: bool) -> Vec<Step> {

@@ -24,6 +24,7 @@ pub mod cause;
 mod cursor;
 pub mod detail;
 pub mod filter;
+pub mod hunt;
 pub mod index;
 pub mod layout;
 pub mod log_pane;
@@ -189,6 +190,9 @@ impl Monitor {
                 let over = self.has_ended(job, attempt);
                 if let Some(pane) = self.log_pane() {
                     pane.ended_early |= pane.state == LogState::Ended && !over;
+                }
+                if let Some(steps) = self.hunt_on(cx) {
+                    return steps;
                 }
                 let height = self.pane_text(cx).1;
                 let next = self.log_pane().and_then(|pane| pane.next(height));

@@ -70,9 +70,28 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, compose: &Compose, theme: 
     }
     let (words, aside) = foot_words(compose, theme);
     let mut room = inner;
+    if compose.doc.error().is_some() && words.width() > usize::from(inner.width) {
+        // What is wrong is said in full, in place of the line above too.
+        let all: String = words.spans.iter().map(|span| span.content.as_ref()).collect();
+        let lines = text::wrap(&all, usize::from(inner.width));
+        let whole = Rect { y: area.y, height: 1, ..area };
+        frame.buffer_mut().set_string(
+            whole.x,
+            whole.y,
+            " ".repeat(usize::from(area.width)),
+            theme.text,
+        );
+        for (line, y) in lines.into_iter().zip(area.y..area.bottom()) {
+            frame.buffer_mut().set_string(inner.x, y, line, theme.error);
+        }
+        return;
+    }
     if !aside.is_empty() {
         let width = text::width(aside) as u16;
-        if width + 30 < inner.width {
+        let spare = usize::from(inner.width).saturating_sub(words.width());
+        if width + 30 < inner.width
+            && (compose.doc.error().is_none() || usize::from(width) + 2 <= spare)
+        {
             let style = theme.dim;
             let x = inner.right() - width;
             frame.buffer_mut().set_string(x, inner.y, aside, style);

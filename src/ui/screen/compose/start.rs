@@ -57,12 +57,13 @@ pub(super) fn nothing_yet(frame: &mut Frame<'_>, area: Rect, compose: &Compose, 
 /// Drafts that an earlier session left.
 pub(super) fn drafts(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     let compose = &model.compose;
+    let own = compose.offers_own_drafts();
     let rows = compose.drafts.len() as u16;
     let block = boxed::centred(area, 76, rows + 5);
     let inside = boxed::draw(
         frame,
         block,
-        "Unsaved work of an earlier session",
+        if own { "Unsaved work on this file" } else { "Unsaved work of an earlier session" },
         theme.border_focused,
         theme,
     );
@@ -99,7 +100,11 @@ pub(super) fn drafts(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &T
         Span::styled("x", theme.key),
         Span::raw(" throw it away   "),
         Span::styled("Esc", theme.key),
-        Span::raw(" later"),
+        Span::raw(match (own, compose.is_new) {
+            (false, _) => " later",
+            (true, true) => " begin anew, it is kept",
+            (true, false) => " the file as saved, it is kept",
+        }),
     ]);
     frame.render_widget(keys, Rect { y, height: 1, ..inside });
 }

@@ -93,8 +93,12 @@ fn state(pane: &LogPane, theme: &Theme) -> Span<'static> {
     }
 }
 
-/// `last 256.0 KiB of 1.2 GiB`, or the size alone when all of it is loaded.
+/// `last 256.0 KiB of 1.2 GiB`, or the size alone when all of it is loaded; how far
+/// a search has come.
 fn position(pane: &LogPane) -> String {
+    if let Some(words) = pane.hunt_words() {
+        return words;
+    }
     let total = pane.text.total();
     if total == 0 {
         return String::new();

@@ -305,3 +305,93 @@ fn the_workers_of_a_gang_are_read_one_by_one_where_each_has_a_log() {
     assert_eq!(asked(&press(&mut m, "{")).worker, 2);
     assert_eq!(asked(&press(&mut m, "tab")).worker, 2);
 }
+
+/// A log of which only the end is shown, the bytes of it, and the request for them.
+fn long_log(m: &mut Model, special: &[(u32, &str)]) -> Vec<u8> {
+    let request = asked(&press(m, "l"));
+    let line = |n: u32| {
+        let words = special.iter().find(|(at, _)| *at == n).map(|(_, words)| *words);
+        words.map_or_else(|| format!("step {n:06}"), str::to_owned)
+    };
+    let bytes = lines(0..400_000, line).into_bytes();
+    let from = bytes.len() - 256 * 1024;
+    answer(m, request.serial, from as u64, &bytes[from..], bytes.len() as u64);
+    bytes
+}
+
+/// Answers what a search asks for until it asks no more; how many parts it took.
+fn answer_all(m: &mut Model, bytes: &[u8], mut effects: Vec<Effect>) -> usize {
+    for parts in 0..100 {
+        let request = effects.iter().rev().find_map(|e| match e {
+            Effect::FollowLog(request) => Some(request.clone()),
+            _ => None,
+        });
+        let Some(request) = request else { return parts };
+        let LogRange::Window { offset, len } = request.range else { return parts };
+        let (from, to) = (offset as usize, (offset + len) as usize);
+        effects = answer(m, request.serial, offset, &bytes[from..to], bytes.len() as u64);
+    }
+    panic!("it never ends")
+}
+
+#[test]
+fn a_search_goes_on_in_what_is_not_loaded() {
+    let mut m = small();
+    let special = [(150_000, "a needle here"), (300_000, "ValueError: second needle")];
+    let bytes = long_log(&mut m, &special);
+    press(&mut m, "/");
+    type_in(&mut m, "needle");
+    let effects = press(&mut m, "enter");
+    assert!(pane(&m).hunt_words().unwrap().contains("of 4.6 MiB · Esc stops"));
+    assert!(answer_all(&mut m, &bytes, effects) >= 2);
+    assert!(shown(&m).contains(&"a needle here".to_owned()), "{:?}", shown(&m));
+    assert!(pane(&m).hunt.is_none());
+    let effects = press(&mut m, "n");
+    answer_all(&mut m, &bytes, effects);
+    assert!(shown(&m).contains(&"ValueError: second needle".to_owned()));
+    let effects = press(&mut m, "N");
+    answer_all(&mut m, &bytes, effects);
+    assert!(shown(&m).contains(&"a needle here".to_owned()), "and back");
+    let effects = press(&mut m, "!");
+    answer_all(&mut m, &bytes, effects);
+    assert!(shown(&m).contains(&"ValueError: second needle".to_owned()));
+}
+
+#[test]
+fn a_search_for_nothing_ends_and_one_can_be_stopped() {
+    let mut m = small();
+    let bytes = long_log(&mut m, &[]);
+    let effects = press(&mut m, "!");
+    assert!(answer_all(&mut m, &bytes, effects) > 3);
+    assert_eq!(notice(&m), "no line looks like an error");
+    assert_eq!(pane(&m).state, LogState::Following, "as before");
+    let last = shown(&m);
+    let request = asked(&press(&mut m, "!"));
+    assert_eq!(press(&mut m, "esc"), [Effect::StopLog]);
+    assert!(pane(&m).hunt_words().unwrap().starts_with("searched 256.0 KiB of 4.6 MiB · ! goes"));
+    answer(&mut m, request.serial, 0, &bytes[..1000], bytes.len() as u64);
+    assert_eq!(shown(&m), last, "an answer too late changes nothing");
+    let effects = press(&mut m, "!");
+    assert!(answer_all(&mut m, &bytes, effects) > 3);
+}
+
+#[test]
+fn a_match_far_in_a_line_is_in_sight() {
+    let mut m = small();
+    let request = asked(&press(&mut m, "l"));
+    let long = "0123456789".repeat(300);
+    let text = format!("first\n{long}needle{long}\nlast\n");
+    answer(&mut m, request.serial, 0, text.as_bytes(), text.len() as u64);
+    press(&mut m, "/");
+    type_in(&mut m, "needle");
+    press(&mut m, "enter");
+    assert!(shown(&m).iter().any(|row| row.contains("need")), "{:?}", shown(&m));
+    press(&mut m, "w n");
+    let (width, _) = opened(&m).layout(m.width, m.height - 2).pane_text();
+    let left = pane(&m).left;
+    assert!(left <= 3000 && 3006 <= left + width, "{left}");
+    press(&mut m, "/");
+    type_in(&mut m, "first");
+    press(&mut m, "enter");
+    assert_eq!(pane(&m).left, 0);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks};
 
 use super::{Body, Item, Pair, Parsed, SyntaxError, locate::locate};
-use crate::domain::tree::{Pos, Scalar};
+use crate::domain::tree::{Pos, Scalar, fault};
 
 /// Deeper than any batch; bounds recursion.
 const MAX_DEPTH: usize = 64;
@@ -16,11 +16,20 @@ pub fn read(text: &str) -> Result<Parsed, SyntaxError> {
     let mut builder = Builder { stack: Vec::new(), root: None, anchors: Vec::new() };
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0;
+    let mut open: Vec<Pos> = Vec::new();
     while let Some(event) = parser.next_event() {
-        let (event, marks) = event.map_err(|e| SyntaxError {
-            at: pos(e.marker().line(), e.marker().col()),
-            message: e.info().to_owned(),
+        let (event, marks) = event.map_err(|e| {
+            let (at, why) = fault(text, pos(e.marker().line(), e.marker().col()), &open);
+            let message = why.map_or_else(String::new, |why| format!("{why}: ")) + e.info();
+            SyntaxError { at, message }
         })?;
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                open.push(pos(marks.start.line(), marks.start.col()));
+            }
+            Event::SequenceEnd | Event::MappingEnd => drop(open.pop()),
+            _ => {}
+        }
         let at = |message: &str| SyntaxError {
             at: pos(marks.start.line(), marks.start.col()),
             message: message.to_owned(),
