@@ -1,6 +1,6 @@
 //! `plan` and `submit`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::{
     domain::{
         ids::{ClusterId, JobIx, RunId},
         plan::Plan,
-        plan_json::PlanAnswer,
+        plan_json::{Estimate, PlanAnswer},
         run::{Run, RunJob},
         status::Status,
     },
@@ -29,7 +29,7 @@ use crate::{
         batch_file,
         engine::Options,
         handle::{Finish, Until},
-        requests,
+        requests::{self, Rendering},
     },
     yaml::Source,
 };
@@ -45,18 +45,29 @@ pub async fn plan(cx: &Context<'_>, args: &PlanArgs) -> Answer {
         }
     }
     let mut plan = batch_file::plan(&cx.engine, &file, args.reuse, args.fresh).await?;
-    let requests =
-        if args.requests { Some(rendered(cx, &mut plan, args.online).await) } else { None };
+    let Asked { requests, estimates } = if args.requests || args.online {
+        rendered(cx, &mut plan, args.online).await
+    } else {
+        Asked::default()
+    };
     let code = if plan.is_ok() { 0 } else { Kind::Batch.exit_code() };
-    answer(cx, &plan, &file, requests.as_deref())?;
+    let requests = args.requests.then_some(requests.as_slice());
+    answer(cx, &plan, &file, requests, args.online.then_some(estimates))?;
     Ok(code)
 }
 
+/// What would be sent, and what clusters said to it.
+#[derive(Default)]
+struct Asked {
+    requests: Vec<Request>,
+    estimates: Vec<Estimate>,
+}
+
 /// What would be sent; what a cluster cannot express joins the findings.
-async fn rendered(cx: &Context<'_>, plan: &mut Plan, online: bool) -> Vec<Request> {
+async fn rendered(cx: &Context<'_>, plan: &mut Plan, online: bool) -> Asked {
     let clusters = cx.engine.clusters();
     let used: BTreeSet<ClusterId> = plan.jobs.iter().filter_map(|j| j.cluster.clone()).collect();
-    let mut facts = std::collections::BTreeMap::new();
+    let mut facts = BTreeMap::new();
     for (id, cluster) in clusters.iter().filter(|(id, _)| online && used.contains(*id)) {
         match cluster.facts().await {
             Ok(known) => drop(facts.insert(id.clone(), known)),
@@ -64,18 +75,33 @@ async fn rendered(cx: &Context<'_>, plan: &mut Plan, online: bool) -> Vec<Reques
         }
     }
     let known = |id: &ClusterId| facts.get(id).cloned().unwrap_or_else(|| cx.engine.facts(id));
-    let rendering = requests::render(plan, &cx.engine, known);
-    plan.findings.extend(rendering.findings);
-    if online {
-        for request in &rendering.requests {
-            let Some(cluster) = clusters.get(&request.cluster) else { continue };
-            match cluster.check(request).await {
-                Ok(findings) => plan.findings.extend(findings),
-                Err(e) => cx.out.warn(&e.to_string()),
+    let Rendering { requests, findings } = requests::render(plan, &cx.engine, known);
+    plan.findings.extend(findings);
+    let mut estimates = Vec::new();
+    // One that did not answer just now is not asked again.
+    for id in facts.keys() {
+        let Some(cluster) = clusters.get(id) else { continue };
+        let of_cluster: Vec<Request> =
+            requests.iter().filter(|request| request.cluster == *id).cloned().collect();
+        match cluster.check(&of_cluster).await {
+            Err(e) => cx.out.warn(&e.to_string()),
+            Ok(checks) => {
+                for (request, check) in of_cluster.iter().zip(checks) {
+                    // The same may have been found when it was rendered.
+                    let fresh = check.findings.into_iter();
+                    let fresh: Vec<_> = fresh.filter(|f| !plan.findings.contains(f)).collect();
+                    plan.findings.extend(fresh);
+                    estimates.extend(check.starts_at.map(|at| estimate(request, at)));
+                }
             }
         }
     }
-    rendering.requests
+    Asked { requests, estimates }
+}
+
+fn estimate(request: &Request, starts_at: Timestamp) -> Estimate {
+    let jobs = request.jobs.iter().map(|job| job.spec.name.clone()).collect();
+    Estimate { cluster: request.cluster.clone(), jobs, starts_at }
 }
 
 /// The plan as the answer.
@@ -84,12 +110,14 @@ fn answer(
     plan: &Plan,
     file: &Source,
     requests: Option<&[Request]>,
+    estimates: Option<Vec<Estimate>>,
 ) -> Result<(), Report> {
     if cx.out.json {
         let requests = requests.map(|all| all.iter().map(RequestAnswer::from).collect());
-        return cx.out.document(&PlanAnswer::new(plan, Some(&file.file), requests));
+        return cx.out.document(&PlanAnswer::new(plan, Some(&file.file), requests, estimates));
     }
     preview::print(cx.out, To::Answer, plan, &cx.engine.views(), &file.file);
+    preview::print_estimates(cx.out, &estimates.unwrap_or_default());
     if let Some(requests) = requests {
         preview::print_requests(cx.out, requests)?;
     }
@@ -111,17 +139,17 @@ pub async fn submit(cx: &Context<'_>, args: &SubmitArgs) -> Answer {
     let file = batch_file::read(&args.batch.file)?;
     let plan = batch_file::plan(&cx.engine, &file, args.reuse, args.fresh).await?;
     if !plan.is_ok() || plan.jobs.is_empty() {
-        answer(cx, &plan, &file, None)?;
+        answer(cx, &plan, &file, None, None)?;
         return Ok(Kind::Batch.exit_code());
     }
     if plan.head.dry_run {
-        answer(cx, &plan, &file, None)?;
+        answer(cx, &plan, &file, None, None)?;
         cx.out.say("the file says `dry_run: true`: nothing was sent; remove that line to submit");
         return Ok(Kind::Confirmation.exit_code());
     }
     if consent(cx, args, &plan, &file) == Consent::Withheld {
         if cx.out.json || !confirm::can_ask(cx.out) {
-            answer(cx, &plan, &file, None)?;
+            answer(cx, &plan, &file, None, None)?;
             cx.out.say("nothing was sent: confirm with --yes");
         }
         return Ok(Kind::Confirmation.exit_code());

@@ -13,6 +13,7 @@ use crate::{
         awake,
         finding::{Finding, Severity},
         plan::{JobAction, Plan},
+        plan_json::Estimate,
         shell,
         site::ClusterViews,
     },
@@ -79,6 +80,25 @@ pub fn print(out: &Out, to: To, plan: &Plan, clusters: &ClusterViews, file: &str
     if !plan.jobs.is_empty() {
         line("");
         print_jobs(out, to, plan);
+    }
+}
+
+/// When clusters expect to start what they would be sent.
+pub fn print_estimates(out: &Out, estimates: &[Estimate]) {
+    let now = jiff::Timestamp::now();
+    for estimate in estimates {
+        let jobs = match estimate.jobs.as_slice() {
+            [one] => safe(one).into_owned(),
+            [first, rest @ ..] => format!("{} and {} more", safe(first), rest.len()),
+            [] => continue,
+        };
+        let ahead = now.duration_until(estimate.starts_at);
+        let when = if ahead.as_secs() < 60 {
+            "at once".to_owned()
+        } else {
+            format!("in {}", short(ahead))
+        };
+        out.line(format!("{}'s estimate: {jobs} would start {when}", estimate.cluster));
     }
 }
 

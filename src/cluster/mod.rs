@@ -112,6 +112,14 @@ pub struct Rendered {
     pub findings: Vec<Finding>,
 }
 
+/// What a cluster's own dry run of a request told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    pub findings: Vec<Finding>,
+    /// When it would start, were it sent now: the cluster's estimate.
+    pub starts_at: Option<Timestamp>,
+}
+
 /// How the cluster answered for one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -237,9 +245,9 @@ pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {
     /// expressed. The same jobs and facts give the same requests.
     fn render(&self, jobs: &[KeyedJob], facts: &SiteFacts) -> Rendered;
 
-    /// The cluster's own dry run, where it has one.
-    async fn check(&self, _request: &Request) -> Result<Vec<Finding>, ClusterError> {
-        Ok(Vec::new())
+    /// The cluster's own dry run, where it has one; an answer for each request.
+    async fn check(&self, requests: &[Request]) -> Result<Vec<Checked>, ClusterError> {
+        Ok(vec![Checked::default(); requests.len()])
     }
 
     /// Where code with this hash and name lies on a cluster that code is sent to;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{
     finding::{Finding, Severity},
-    ids::RunId,
+    ids::{ClusterId, RunId},
     job::{Command, DependencyCondition, JobType},
     params::Params,
     plan::{Plan, PlannedJob},
@@ -37,6 +38,17 @@ pub struct PlanAnswer<'a, R> {
     pub findings: Vec<FindingAnswer>,
     pub jobs: JobAnswers<'a>,
     pub requests: Option<Vec<R>>,
+    /// When clusters expect to start what they would be sent; `null`: not asked.
+    pub estimates: Option<Vec<Estimate>>,
+}
+
+/// A cluster's own estimate for one request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    pub cluster: ClusterId,
+    /// Names of the jobs.
+    pub jobs: Vec<String>,
+    pub starts_at: Timestamp,
 }
 
 /// The jobs, each made when it is written.
@@ -144,7 +156,12 @@ impl JobAnswer {
 }
 
 impl<'a, R> PlanAnswer<'a, R> {
-    pub fn new(plan: &'a Plan, file: Option<&str>, requests: Option<Vec<R>>) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        file: Option<&str>,
+        requests: Option<Vec<R>>,
+        estimates: Option<Vec<Estimate>>,
+    ) -> Self {
         let mut jobs_by_action = IndexMap::new();
         for job in &plan.jobs {
             *jobs_by_action.entry(job.action.word()).or_insert(0) += 1;
@@ -165,6 +182,7 @@ impl<'a, R> PlanAnswer<'a, R> {
             findings: plan.findings.iter().map(FindingAnswer::of).collect(),
             jobs: JobAnswers(&plan.jobs),
             requests,
+            estimates,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn answer(plan: &Plan) -> Value {
-    serde_json::to_value(PlanAnswer::<Value>::new(plan, Some("b.yaml"), None)).unwrap()
+    serde_json::to_value(PlanAnswer::<Value>::new(plan, Some("b.yaml"), None, None)).unwrap()
 }
 
 #[test]

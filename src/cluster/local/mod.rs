@@ -23,13 +23,12 @@ use futures::stream::BoxStream;
 
 use self::adapter::{Local, site_facts};
 use super::{
-    ActOutcome, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogSource, Observed,
-    Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
+    ActOutcome, Checked, Cluster, ClusterError, Found, KeyedJob, LogChunk, LogCursor, LogSource,
+    Observed, Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
 };
 use crate::{
     config::LocalSettings,
     domain::{
-        finding::Finding,
         ids::{ClusterId, JobKey},
         site::{Capabilities, Capacity, ClusterKind},
     },
@@ -117,11 +116,19 @@ impl Cluster for LocalCluster {
         render::render(&self.inner.id, jobs, facts)
     }
 
-    async fn check(&self, request: &Request) -> Result<Vec<Finding>, ClusterError> {
-        let jobs = request.jobs.clone();
+    async fn check(&self, requests: &[Request]) -> Result<Vec<Checked>, ClusterError> {
+        let requests = requests.to_vec();
         self.off_thread(move |_| {
             let facts = site_facts();
-            Ok(jobs.iter().filter_map(|job| render::findings(&job.spec, &facts)).collect())
+            let check = |request: &Request| Checked {
+                findings: request
+                    .jobs
+                    .iter()
+                    .filter_map(|job| render::findings(&job.spec, &facts))
+                    .collect(),
+                starts_at: None,
+            };
+            Ok(requests.iter().map(check).collect())
         })
         .await
     }

@@ -17,14 +17,13 @@ use futures::stream::BoxStream;
 
 use self::adapter::Slurm;
 use super::{
-    ActOutcome, Cluster, ClusterError, CodeBundle, Found, LogChunk, LogCursor, LogSource, Observed,
-    Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
+    ActOutcome, Checked, Cluster, ClusterError, CodeBundle, Found, LogChunk, LogCursor, LogSource,
+    Observed, Outcome, RemoteAction, Rendered, Request, SiteFacts, Sought, SubmitError, Watched,
 };
 use crate::{
     cluster::{KeyedJob, origin::Origin},
     config::SlurmSettings,
     domain::{
-        finding::Finding,
         ids::{ClusterId, JobKey},
         site::{Capabilities, Capacity, ClusterKind},
     },
@@ -82,8 +81,8 @@ impl Cluster for SlurmCluster {
         render::render(self.inner.place(&site::Site::of(facts)), jobs)
     }
 
-    async fn check(&self, request: &Request) -> Result<Vec<Finding>, ClusterError> {
-        self.inner.check(request).await
+    async fn check(&self, requests: &[Request]) -> Result<Vec<Checked>, ClusterError> {
+        self.inner.check(requests).await
     }
 
     fn code_place(&self, hash: &str, name: &str, facts: &SiteFacts) -> Option<String> {

@@ -1,7 +1,12 @@
 //! Sending a request, and the cluster's own dry run of one.
 
-use std::{collections::HashSet, fmt::Write as _, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
@@ -17,7 +22,7 @@ use super::{
     CLEAN, Slurm, log_path,
 };
 use crate::{
-    cluster::{ClusterError, KeyedJob, Outcome, Payload, Request, SubmitError},
+    cluster::{Checked, ClusterError, KeyedJob, Outcome, Payload, Request, SubmitError},
     domain::{
         finding::Finding,
         ids::JobKey,
@@ -28,35 +33,66 @@ use crate::{
     secrets,
 };
 
+/// A start further away than this means that Slurm sees none: it then tells the end
+/// of its calendar.
+const NEVER_SECS: i64 = 10 * 365 * 86_400;
 /// Over this the answer counts as lost.
 const SUBMIT: Duration = Duration::from_mins(1);
 /// Exit code of our own part of a program: the folder cannot be made.
 const NO_FOLDER: i32 = 73;
 
 impl Slurm {
-    /// The cluster's own dry run of one request.
-    pub async fn check(&self, request: &Request) -> Result<Vec<Finding>, ClusterError> {
-        let Payload::Command { argv, stdin, .. } = &request.payload else { return Ok(Vec::new()) };
-        let Some(first) = request.jobs.first() else { return Ok(Vec::new()) };
-        let argv: Vec<String> = argv
-            .iter()
-            .filter(|word| *word != "--parsable" && !word.contains("<id of "))
-            .filter(|word| !word.starts_with("--chdir=") && !word.starts_with("--output="))
-            .cloned()
-            .chain(["--test-only".to_owned()])
-            .collect();
-        let program =
-            format!("{CLEAN}{} {}", words(&argv), here(stdin.as_deref().unwrap_or_default()));
-        let ran = self.transport.ask(&program, SUBMIT).await?;
-        if ran.code == 0 {
-            return Ok(Vec::new());
+    /// The cluster's own dry run, once for requests that ask for the same.
+    pub async fn check(&self, requests: &[Request]) -> Result<Vec<Checked>, ClusterError> {
+        let mut known: HashMap<Vec<String>, Option<Timestamp>> = HashMap::new();
+        let mut all = Vec::with_capacity(requests.len());
+        for request in requests {
+            let (Payload::Command { argv, stdin, .. }, Some(first)) =
+                (&request.payload, request.jobs.first())
+            else {
+                all.push(Checked::default());
+                continue;
+            };
+            let asked = what_is_asked(argv);
+            if let Some(starts_at) = known.get(&asked) {
+                all.push(Checked { starts_at: *starts_at, ..Checked::default() });
+                continue;
+            }
+            let checked = self.check_one(first, &asked, stdin.as_deref()).await?;
+            known.insert(asked, checked.starts_at);
+            all.push(checked);
         }
-        let path = FieldPath::root().key("jobs").index(first.spec.entry as usize);
+        Ok(all)
+    }
+
+    async fn check_one(
+        &self,
+        first: &KeyedJob,
+        asked: &[String],
+        script: Option<&str>,
+    ) -> Result<Checked, ClusterError> {
+        let script = here(script.unwrap_or_default());
+        let ran = self.ask(&format!("{} --test-only {script}", words(asked)), SUBMIT).await?;
+        let entry = first.spec.entry as usize;
+        let path = FieldPath::root().key("jobs").index(entry);
+        let of_job = |finding: Finding| finding.of_job(entry, Some(&first.spec.name));
+        if ran.code == 0 {
+            let starts_at = estimate(&ran.stderr);
+            let never = starts_at
+                .is_some_and(|at| at.duration_since(Timestamp::now()).as_secs() > NEVER_SECS);
+            if !never {
+                return Ok(Checked { findings: Vec::new(), starts_at });
+            }
+            let words = format!("{} takes it and does not expect ever to start it", self.id);
+            let finding = Finding::warning(path, words)
+                .hint("ask for less: its account, QOS or partition may not have that much at once");
+            return Ok(Checked { findings: vec![of_job(finding)], starts_at: None });
+        }
         let stderr = ran.stderr.replace("allocation failure: ", "");
         match refusals::read(ran.code, &stderr) {
             Refusal::Rejected(words) => {
                 let finding = Finding::error(path, format!("{} would refuse it: {words}", self.id));
-                Ok(vec![finding.of_job(first.spec.entry as usize, Some(&first.spec.name))])
+                Ok(Checked { findings: vec![of_job(finding)], starts_at: None })
             }
             Refusal::Busy(_) | Refusal::Unknown(_) => Err(self.failed(&ran)),
         }
@@ -162,6 +198,20 @@ fn refused(request: &Request, words: &str) -> Vec<(JobKey, Outcome)> {
     request.jobs.iter().map(refuse).collect()
 }
 
+/// A request's arguments without its names and places, which a dry run does not need.
+fn what_is_asked(argv: &[String]) -> Vec<String> {
+    const OWN: [&str; 5] = ["--parsable", "--chdir=", "--output=", "--job-name=", "--comment="];
+    let own = |word: &str| OWN.iter().any(|own| word.starts_with(own)) || word.contains("<id of ");
+    argv.iter().filter(|word| !own(word)).cloned().collect()
+}
+
+/// When a job would start, from what `sbatch --test-only` says with times as numbers:
+/// `sbatch: Job 3 to start at 1795287865 using 1 processors on nodes …`.
+fn estimate(stderr: &str) -> Option<Timestamp> {
+    let (_, rest) = stderr.split_once(" to start at ")?;
+    Timestamp::from_second(rest.split_whitespace().next()?.parse().ok()?).ok()
+}
+
 /// The file with the secrets that the jobs of a request share, by their names.
 fn secret_file(job: &KeyedJob) -> Result<String, String> {
     let spec = job.spec.filled(&job.key.run, job.key.attempt);
@@ -171,4 +221,18 @@ fn secret_file(job: &KeyedJob) -> Result<String, String> {
         let _ = writeln!(text, "export {name}={}", single_quoted(value.expose_secret()));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_of_a_dry_run_is_read() {
+        let told = "sbatch: Job 10 to start at 1795287865 using 1 processors on nodes gpu1\n";
+        assert_eq!(estimate(told).map(Timestamp::as_second), Some(1_795_287_865));
+        // As a site's own wrapper may print it.
+        assert_eq!(estimate("sbatch: Job 10 to start at 2026-11-20T10:52:48 using"), None);
+        assert_eq!(estimate("sbatch: error: no such thing"), None);
+    }
 }

@@ -1,0 +1,36 @@
+//! What a plan learns by asking: the cluster's own dry run.
+
+use crate::lab::Lab;
+
+#[test]
+#[ignore = "needs the cluster of tests/engines/slurm.sh"]
+fn a_plan_tells_when_the_cluster_expects_to_start_its_jobs() {
+    let lab = Lab::new("");
+    let batch = "\
+jobs:
+- {name: lr, command: 'true', gpus: 1, sweep: {x: {range: [0, 300]}}}
+- {name: big, command: 'true', gpus: 8, time_limit: 5m}
+- {name: odd, command: 'true', gpus: 1, options: {slurm: {extra: [--constraint=nosuch]}}}
+";
+    lab.world.file("b.yaml", batch);
+    let plan = lab.world.json("plan b.yaml --online --json", 2);
+    let estimates = plan["estimates"].as_array().unwrap();
+    let jobs: Vec<usize> =
+        estimates.iter().map(|estimate| estimate["jobs"].as_array().unwrap().len()).collect();
+    assert_eq!(jobs, [251, 49, 1], "{plan:#}");
+    for estimate in estimates {
+        let at: jiff::Timestamp = estimate["starts_at"].as_str().unwrap().parse().unwrap();
+        let ahead = jiff::Timestamp::now().duration_until(at).as_hours();
+        assert!((-1..24).contains(&ahead), "{estimate:#}");
+    }
+    let finding = plan["findings"].as_array().unwrap().iter().find(|f| f["job"] == "odd").unwrap();
+    assert_eq!(finding["severity"], "error");
+    assert!(finding["message"].as_str().unwrap().contains("would refuse it"), "{finding:#}");
+    assert_eq!(lab.requests().len(), 0, "nothing was sent");
+    let dry = lab.calls("sbatch").iter().filter(|call| call.contains("--test-only")).count();
+    assert_eq!(dry, 4, "one for each request that asks for something else");
+    let words = lab.world.run("plan b.yaml --online").stdout;
+    assert!(words.contains("lab's estimate: lr-1 and 250 more would start"), "{words}");
+    // Without being asked nobody asks.
+    assert!(lab.world.json("plan b.yaml --json", 0)["estimates"].is_null());
+}
