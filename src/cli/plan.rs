@@ -14,7 +14,10 @@ use super::{
     runs::in_words,
 };
 use crate::{
-    app::text::safe,
+    app::{
+        screen::monitor::retry::{Suggestion, suggestions},
+        text::safe,
+    },
     cluster::Request,
     domain::{
         ids::{ClusterId, JobIx, RunId},
@@ -238,6 +241,11 @@ fn sent(cx: &Context<'_>, run: &Run, ended: bool) {
     if ended && run.has_failures() {
         cx.out.line(format!("read why: jobdeck logs {} --failed --stderr", run.id));
         cx.out.line(format!("try again: jobdeck retry {} --failed", run.id));
+        let all: Vec<JobIx> = (0..).map(JobIx).take(run.jobs.len()).collect();
+        for Suggestion { cause, change, why } in suggestions(run, &all) {
+            let cause = cause.word();
+            cx.out.line(format!("  {why}: --cause {cause} --set {change}"));
+        }
     } else if !ended {
         cx.out.line(format!("follow it: jobdeck status {}", run.id));
     }

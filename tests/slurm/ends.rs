@@ -34,7 +34,8 @@ jobs:
   time_limit: 1m
   options: {slurm: {extra: [--begin=now+40seconds, --deadline=now+75seconds]}}
 ";
-    lab.submit("r", batch, true).expect(1);
+    let ended = lab.submit("r", batch, true).expect(1).stdout;
+    assert!(ended.contains("--cause timeout --set time_limit=2m"), "{ended}");
     assert_eq!(lab.column("r", "status"), ["failed", "failed"]);
     assert_eq!(lab.column("r", "cause"), ["timeout", "timeout"]);
     let reasons = lab.column("r", "reason");

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::tally::is_put_off;
+use super::{retry::suggestions, tally::is_put_off};
 use crate::{
     app::{
         effect::RunCommand,
@@ -57,6 +57,10 @@ pub fn retry(
             "" => format!("without {field}"),
             value => format!("with {field} {value}"),
         });
+    }
+    if changes.is_empty() {
+        let offers = suggestions(run, &jobs).into_iter();
+        lines.extend(offers.map(|s| format!("{}: e, then Tab, for {}", s.why, s.change)));
     }
     let has_code = jobs.iter().any(|ix| run.job(*ix).is_some_and(|j| j.spec.src_dir.is_some()));
     if has_code {

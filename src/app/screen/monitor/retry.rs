@@ -19,6 +19,8 @@ use crate::{
 /// A change worth trying, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
+    /// Of the jobs it is for.
+    pub cause: Cause,
     pub change: String,
     pub why: String,
 }
@@ -115,7 +117,7 @@ fn values_now(run: &Run, jobs: &[JobIx]) -> String {
 
 /// More memory for what ran out of it, more time for what ran into its limit. The
 /// largest present value counts, doubled.
-fn suggestions(run: &Run, jobs: &[JobIx]) -> Vec<Suggestion> {
+pub fn suggestions(run: &Run, jobs: &[JobIx]) -> Vec<Suggestion> {
     let of = |cause: Cause| {
         jobs.iter()
             .filter_map(|ix| run.job(*ix))
@@ -124,20 +126,20 @@ fn suggestions(run: &Run, jobs: &[JobIx]) -> Vec<Suggestion> {
     };
     let mut out = Vec::new();
     if of(Cause::Oom).next().is_some() {
-        match of(Cause::Oom).filter_map(|spec| spec.memory).max() {
-            Some(memory) => out.push(Suggestion {
-                change: format!("memory={}", Memory::from_bytes(memory.bytes().saturating_mul(2))),
-                why: format!("out of memory at {memory}"),
-            }),
-            None => out.push(Suggestion {
-                change: "memory=32G".into(),
-                why: "out of memory, none was asked for".into(),
-            }),
-        }
+        let (change, why) = match of(Cause::Oom).filter_map(|spec| spec.memory).max() {
+            Some(memory) => {
+                let twice = Memory::from_bytes(memory.bytes().saturating_mul(2));
+                (format!("memory={twice}"), format!("out of memory at {memory}"))
+            }
+            None => ("memory=32G".into(), "out of memory, none was asked for".into()),
+        };
+        out.push(Suggestion { cause: Cause::Oom, change, why });
     }
     if let Some(limit) = of(Cause::Timeout).filter_map(|spec| spec.time_limit).max() {
+        let twice = TimeLimit::from_secs(limit.secs().saturating_mul(2));
         out.push(Suggestion {
-            change: format!("time_limit={}", TimeLimit::from_secs(limit.secs().saturating_mul(2))),
+            cause: Cause::Timeout,
+            change: format!("time_limit={twice}"),
             why: format!("ran into its limit of {limit}"),
         });
     }

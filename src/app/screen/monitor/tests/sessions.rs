@@ -286,7 +286,10 @@ fn many_jobs_want_their_number_typed() {
 #[test]
 fn retry_with_changes_suggests_by_cause_and_still_asks() {
     let mut m = small();
-    press(&mut m, "n e");
+    press(&mut m, "n r");
+    let words = question(&m).1;
+    assert!(words.contains("out of memory at 32G: e, then Tab, for memory=64G"), "{words}");
+    press(&mut m, "esc e");
     let Input::Retry(form) = opened(&m).input() else { panic!() };
     assert_eq!(form.suggestions[0].change, "memory=64G");
     press(&mut m, "tab");
