@@ -12,6 +12,10 @@ use crate::{
     },
 };
 
+mod sbatch;
+
+use sbatch::script;
+
 /// What was made of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
@@ -152,147 +156,6 @@ fn cells(text: &str, separator: char) -> Vec<Vec<String>> {
     rows
 }
 
-/// A shell script; `#SBATCH` lines become fields, what no field says goes to
-/// Slurm's own options.
-fn script(name: &str, text: &str) -> Imported {
-    let mut pairs: Vec<(String, Node)> = Vec::new();
-    let mut slurm: Vec<(String, Node)> = Vec::new();
-    let mut extra: Vec<Node> = Vec::new();
-    let mut body: Vec<&str> = Vec::new();
-    if !name.is_empty() {
-        put(&mut pairs, "name", value::string(name));
-    }
-    for (at, line) in text.lines().enumerate() {
-        if at == 0 && line.starts_with("#!") {
-            continue;
-        }
-        let Some(rest) = line.strip_prefix("#SBATCH") else {
-            body.push(line);
-            continue;
-        };
-        let rest = rest.split(" #").next().unwrap_or(rest).trim();
-        let (option, given) = match rest.split_once(['=', ' ']) {
-            Some((option, given)) => (option.trim(), given.trim().trim_matches('"')),
-            None => (rest, ""),
-        };
-        directive(option, given, &mut pairs, &mut slurm, &mut extra);
-    }
-    let command = body.join("\n");
-    let command = command.trim_matches('\n').trim_end();
-    if !command.is_empty() {
-        let text = if command.contains('\n') { format!("{command}\n") } else { command.to_owned() };
-        put(&mut pairs, "command", value::string(&text));
-    }
-    if !extra.is_empty() {
-        slurm.push(("extra".into(), Node { span: Span::default(), value: Value::Seq(extra) }));
-    }
-    if !slurm.is_empty() {
-        pairs.push(("options".into(), map(vec![("slurm".into(), map(slurm))])));
-    }
-    Imported { jobs: vec![map(pairs)], kind: "a batch script" }
-}
-
-/// One `#SBATCH` line.
-fn directive(
-    option: &str,
-    given: &str,
-    pairs: &mut Vec<(String, Node)>,
-    slurm: &mut Vec<(String, Node)>,
-    extra: &mut Vec<Node>,
-) {
-    match option {
-        "--job-name" | "-J" => put(pairs, "name", value::string(given)),
-        "--time" | "-t" => put(pairs, "time_limit", value::string(&time(given))),
-        "--cpus-per-task" | "-c" => put(pairs, "cpus", value::plain(given)),
-        "--nodes" | "-N" if given.parse::<u32>().is_ok() => {
-            put(pairs, "nodes", value::plain(given));
-        }
-        // Slurm counts in megabytes where no unit is given.
-        "--mem" if given.parse::<u64>().is_ok() => {
-            put(pairs, "memory", value::string(&format!("{given}M")));
-        }
-        "--mem" => put(pairs, "memory", value::string(given)),
-        "--exclusive" if given.is_empty() => put(pairs, "exclusive", value::plain("true")),
-        "--chdir" | "-D" => put(pairs, "working_dir", value::string(given)),
-        "--gpus" | "-G" | "--gres" | "--gpus-per-node" => {
-            let gpus = given.strip_prefix("gpu:").unwrap_or(given);
-            let (model, count) = gpus.rsplit_once(':').unwrap_or(("", gpus));
-            if count.parse::<u32>().is_ok() && (option != "--gres" || given.starts_with("gpu")) {
-                put(pairs, "gpus", value::plain(count));
-                if !model.is_empty() {
-                    put(pairs, "gpu_type", value::string(model));
-                }
-            } else if given == "gpu" {
-                put(pairs, "gpus", value::plain("1"));
-            } else {
-                extra.push(value::string(&format!("{option}={given}")));
-            }
-        }
-        "--partition" | "-p" => put(slurm, "partition", value::string(given)),
-        "--account" | "-A" => put(slurm, "account", value::string(given)),
-        "--qos" | "-q" => put(slurm, "qos", value::string(given)),
-        "--constraint" | "-C" => put(slurm, "constraint", value::string(given)),
-        "--array" | "-a" => array(given, pairs, extra),
-        // Where output goes is the run's business.
-        "--output" | "-o" | "--error" | "-e" | "" => {}
-        _ if given.is_empty() => extra.push(value::string(option)),
-        _ => {
-            let gap = if option.starts_with("--") { "=" } else { " " };
-            extra.push(value::string(&format!("{option}{gap}{given}")));
-        }
-    }
-}
-
-/// `--array=0-9` becomes a sweep whose values arrive under Slurm's own name.
-fn array(given: &str, pairs: &mut Vec<(String, Node)>, extra: &mut Vec<Node>) {
-    let indices = given.split('%').next().unwrap_or(given);
-    let text = indices
-        .split(',')
-        .map(|part| match part.split_once('-') {
-            Some((a, b)) => match b.split_once(':') {
-                Some((b, step)) => format!("{a} … {b} step {step}"),
-                None => format!("{a} … {b}"),
-            },
-            None => part.to_owned(),
-        })
-        .collect::<Vec<_>>();
-    let sweep = match text.as_slice() {
-        [one] => crate::app::form::sweep::read(&format!("task {one}"), None),
-        many if many.iter().all(|t| t.parse::<u64>().is_ok()) => {
-            crate::app::form::sweep::read(&format!("task {}", many.join(", ")), None)
-        }
-        _ => Err(String::new()),
-    };
-    match sweep {
-        Ok(sweep) => {
-            put(pairs, "sweep", sweep);
-            let env = vec![("SLURM_ARRAY_TASK_ID".to_owned(), value::string("{task}"))];
-            put(pairs, "env", map(env));
-        }
-        Err(_) => extra.push(value::string(&format!("--array={given}"))),
-    }
-}
-
-/// Slurm's times: bare minutes, `MM:SS`, `HH:MM:SS`, `D-HH`, `D-HH:MM:SS`.
-fn time(given: &str) -> String {
-    let (days, clock) = match given.split_once('-') {
-        Some((days, clock)) => (Some(days), clock),
-        None => (None, given),
-    };
-    let parts: Vec<&str> = clock.split(':').collect();
-    match (days, parts.as_slice()) {
-        (None, [minutes]) => format!("{minutes}m"),
-        (None, [minutes, seconds]) => match (minutes.parse::<u64>(), seconds.parse::<u64>()) {
-            (Ok(m), Ok(0)) => format!("{m}m"),
-            (Ok(m), Ok(s)) => format!("{}s", m * 60 + s),
-            _ => given.to_owned(),
-        },
-        (Some(days), [hours]) => format!("{days}-{hours}:00:00"),
-        (Some(days), [hours, minutes]) => format!("{days}-{hours}:{minutes}:00"),
-        _ => given.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,22 +163,6 @@ mod tests {
 
     fn written(imported: &Imported) -> Vec<String> {
         imported.jobs.iter().map(|j| inline(j, Style::Flow)).collect()
-    }
-
-    #[test]
-    fn a_slurm_script() {
-        let text = "#!/bin/bash\n#SBATCH --job-name=train   # mine\n#SBATCH -t 90\n#SBATCH --gres=gpu:a100:2\n\
-            #SBATCH --mem=4000\n#SBATCH -p gpu\n#SBATCH --mail-type=END\n#SBATCH --array=0-9%3\n\nmodule load x\npython train.py\n";
-        let got = written(&file("x.sbatch", text).unwrap());
-        assert_eq!(
-            got,
-            ["{name: train, time_limit: 90m, gpus: 2, gpu_type: a100, memory: 4000M, \
-              sweep: {task: {range: [0, 10]}}, env: {SLURM_ARRAY_TASK_ID: \"{task}\"}, \
-              command: \"module load x\\npython train.py\\n\", \
-              options: {slurm: {partition: gpu, extra: [--mail-type=END]}}}"]
-        );
-        assert_eq!(time("1-12"), "1-12:00:00");
-        assert_eq!(time("2:30"), "150s");
     }
 
     #[test]
@@ -330,6 +177,18 @@ mod tests {
         assert_eq!(file("data.csv", "x,y\n1,2\n"), None);
         let list = paste("# these\npython a.py\n\npython b.py \\\n  --long\n");
         assert_eq!(list.jobs.len(), 2);
+        // A comment ends no line, and nothing of a command is taken for a comment.
+        let text = "\r\npython a.py # first\r\n\t\n  # none\n  echo '#1' \\\n# still of it\necho {x} ${HOME}\nlast \\";
+        let got = written(&file("jobs.txt", text).unwrap());
+        assert_eq!(
+            got,
+            [
+                "{command: \"python a.py # first\"}",
+                "{command: \"echo '#1' \\\\\\n# still of it\"}",
+                "{command: \"echo {x} ${HOME}\"}",
+                "{command: last \\}",
+            ]
+        );
         assert_eq!(file("batch.yaml", "jobs: []"), None);
     }
 
