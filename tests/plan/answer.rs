@@ -54,6 +54,7 @@ fn every_key_is_there_and_null_where_absent() {
                 "params": {},
             }],
             "requests": null,
+            "estimates": null,
         })
     );
 }
