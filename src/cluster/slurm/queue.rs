@@ -26,13 +26,13 @@ pub struct Separator(String);
 impl Separator {
     /// Another one for each call.
     pub fn draw() -> Self {
-        Self::of(fastrand::u64(..))
+        Self::of(fastrand::u32(..))
     }
 
     /// Starts with no digit and has no comma: `squeue` would read a width, or the
-    /// next field.
-    fn of(number: u64) -> Self {
-        Self(format!("|{number:016x}|"))
+    /// next field. Short, since it stands a dozen times in each record.
+    fn of(number: u32) -> Self {
+        Self(format!("|{number:08x}"))
     }
 
     /// Groups of `N` fields. What is left over at the end was torn.
