@@ -233,6 +233,14 @@ impl Run {
         self.counts.iter().all(|(status, n)| *n == 0 || status.is_ended())
     }
 
+    /// When the last of its jobs ended, as the clusters told; what was recorded of
+    /// the run later changes nothing. Before that, and of jobs that were never
+    /// anywhere: when it was last heard of.
+    pub fn ended_at(&self) -> Timestamp {
+        let last = self.jobs.iter().filter_map(|job| job.sent()?.finished_at).max();
+        last.filter(|_| self.is_ended()).unwrap_or(self.last_record_at)
+    }
+
     /// Every job has ended, or is a workspace that is up.
     pub fn is_settled(&self) -> bool {
         let open: usize = self.counts.iter().filter(|(s, _)| !s.is_ended()).map(|(_, n)| *n).sum();

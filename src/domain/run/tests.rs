@@ -473,3 +473,21 @@ fn with_max_failures_no_more_are_queued_than_may_still_fail() {
     see(&mut run, 3, Status::Succeeded);
     assert_eq!(send(&mut run), [4, 5], "one that went well opens a place");
 }
+
+#[test]
+fn a_run_ended_when_its_last_job_did_whatever_is_recorded_later() {
+    let mut run = Run::new(&approved(1, &[]));
+    let sent = Record::Intent { cluster: ClusterId::new("lab"), jobs: vec![(JobIx(0), 1)] };
+    run.apply(&stamped(sent, 1));
+    let facts = JobFacts {
+        started_at: Some(at(5)),
+        finished_at: Some(at(17)),
+        ..JobFacts::of(Status::Failed)
+    };
+    run.apply(&stamped(Record::Observed { job: JobIx(0), attempt: 1, facts }, 20));
+    assert!(run.is_ended(), "{:?}", run.counts);
+    assert_eq!(run.ended_at(), at(17));
+    let refused = Record::Done { request: "r1".into(), outcome: serde_json::Value::Null };
+    run.apply(&stamped(refused, 900));
+    assert_eq!(run.ended_at(), at(17));
+}

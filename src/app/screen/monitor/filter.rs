@@ -13,6 +13,8 @@ use regex::{Regex, RegexBuilder};
 use super::roster::Roster;
 use crate::domain::{
     ids::JobIx,
+    job::JobSpec,
+    plan::PlannedJob,
     run::{Run, RunJob},
     status::Status,
 };
@@ -138,6 +140,14 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// The same for a job of a plan, which has no state yet: `text` is what is shown
+    /// of it, in lower case.
+    pub fn lets_through_planned(&self, job: &PlannedJob, text: &str) -> bool {
+        self.terms.iter().all(|(wanted, test)| test.holds_planned(job, text) == *wanted)
+    }
+}
+
 /// Tokens at spaces; `"…"` holds spaces together and makes a plain word.
 fn tokens(text: &str) -> Vec<(String, bool)> {
     let mut tokens = Vec::new();
@@ -240,16 +250,34 @@ impl Test {
                 };
                 value.and_then(|v| v.partial_cmp(wanted)).is_some_and(|order| compare.holds(order))
             }
-            Self::Param(name, compare, wanted) => {
-                let Some(value) = job.spec.params.get(name) else { return false };
-                let order = match (value.parse::<f64>(), wanted.parse::<f64>()) {
-                    (Ok(a), Ok(b)) => a.partial_cmp(&b),
-                    _ => Some(value.cmp(wanted)),
-                };
-                order.is_some_and(|order| compare.holds(order))
-            }
+            Self::Param(name, compare, wanted) => param(&job.spec, name, *compare, wanted),
         }
     }
+
+    fn holds_planned(&self, job: &PlannedJob, text: &str) -> bool {
+        match self {
+            Self::Word(word) => text.contains(word.as_str()),
+            Self::Matches(Pattern(regex)) => regex.is_match(text),
+            Self::Begins(column, choices) => choices.iter().any(|choice| {
+                let cluster = job.cluster.as_ref().map_or("auto", |id| id.as_str());
+                of_spec(*column, &job.spec, Some(cluster), choice).unwrap_or(false)
+            }),
+            Self::Number(Column::Gpus, compare, wanted) => {
+                job.total_gpus.as_f64().partial_cmp(wanted).is_some_and(|o| compare.holds(o))
+            }
+            Self::Number(..) => false,
+            Self::Param(name, compare, wanted) => param(&job.spec, name, *compare, wanted),
+        }
+    }
+}
+
+fn param(spec: &JobSpec, name: &str, compare: Compare, wanted: &str) -> bool {
+    let Some(value) = spec.params.get(name) else { return false };
+    let order = match (value.parse::<f64>(), wanted.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a.partial_cmp(&b),
+        _ => Some(str::cmp(value, wanted)),
+    };
+    order.is_some_and(|order| compare.holds(order))
 }
 
 /// What changes about a job: state, cluster and what the cluster said.
@@ -283,14 +311,33 @@ fn contains(text: &str, needle: &str) -> bool {
     text.to_lowercase().contains(needle)
 }
 
+/// Whether a text begins so, whatever its case.
+fn starts(text: Option<&str>, choice: &str) -> bool {
+    text.is_some_and(|text| {
+        text.get(..choice.len()).is_some_and(|head| head.eq_ignore_ascii_case(choice))
+            || (!choice.is_ascii() && text.to_lowercase().starts_with(choice))
+    })
+}
+
+/// What a job is, whatever became of it; `None`: not a question to that.
+fn of_spec(column: Column, spec: &JobSpec, cluster: Option<&str>, choice: &str) -> Option<bool> {
+    Some(match column {
+        Column::Cluster => starts(cluster, choice),
+        Column::Type => starts(Some(spec.job_type.word()), choice),
+        Column::Project => starts(spec.project.as_deref(), choice),
+        Column::Group => starts(spec.group.as_deref(), choice),
+        Column::Name => contains(&spec.name, choice),
+        _ => return None,
+    })
+}
+
 fn begins(column: Column, job: &RunJob, choice: &str) -> bool {
     let last = job.attempt();
-    let starts = |text: Option<&str>| {
-        text.is_some_and(|text| {
-            text.get(..choice.len()).is_some_and(|head| head.eq_ignore_ascii_case(choice))
-                || (!choice.is_ascii() && text.to_lowercase().starts_with(choice))
-        })
-    };
+    let starts = |text: Option<&str>| starts(text, choice);
+    let cluster = job.cluster.as_ref().map(crate::domain::ids::ClusterId::as_str);
+    if let Some(holds) = of_spec(column, &job.spec, cluster, choice) {
+        return holds;
+    }
     match column {
         Column::State => match choice {
             "done" => job.status == Status::Succeeded,
@@ -298,11 +345,6 @@ fn begins(column: Column, job: &RunJob, choice: &str) -> bool {
             "ended" => job.status.is_ended(),
             _ => starts(Some(job.status.word())) || starts(Some(job.status.label())),
         },
-        Column::Cluster => starts(job.cluster.as_ref().map(crate::domain::ids::ClusterId::as_str)),
-        Column::Type => starts(Some(job.spec.job_type.word())),
-        Column::Project => starts(job.spec.project.as_deref()),
-        Column::Group => starts(job.spec.group.as_deref()),
-        Column::Name => contains(&job.spec.name, choice),
         Column::Node => starts(last.and_then(|a| a.node.as_deref())),
         Column::Cause => {
             starts(job.cause.map(crate::domain::status::Cause::word))
@@ -312,6 +354,6 @@ fn begins(column: Column, job: &RunJob, choice: &str) -> bool {
             starts(last.and_then(|a| a.remote_id.as_deref()))
                 || starts(last.and_then(|a| a.remote_name.as_deref()))
         }
-        Column::Gpus | Column::Exit | Column::Try => false,
+        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{cause::Troubles, roster::Roster};
 use crate::domain::{
-    ids::JobIx,
+    ids::{ClusterId, JobIx},
     job::JobType,
     resources::Gpus,
     run::{Run, RunJob},
@@ -54,10 +54,21 @@ struct Seen {
     ran: Option<u32>,
 }
 
+/// Where the jobs of a group are, and the GPUs they ask for together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub gpus: Gpus,
+    /// `None`: none was given to a cluster yet.
+    pub cluster: Option<ClusterId>,
+    /// There are, or were, other clusters too.
+    pub others: bool,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     seen: Vec<Option<Seen>>,
     groups: Vec<Counts>,
+    places: Vec<Place>,
     gpus_in_use: Gpus,
     put_off: usize,
     ran_count: u32,
@@ -70,6 +81,7 @@ impl Tally {
         let mut tally = Self {
             seen: vec![None; run.jobs.len()],
             groups: vec![Counts::default(); roster.group_count()],
+            places: vec![Place::default(); roster.group_count()],
             ..Self::default()
         };
         for ix in (0..).map(JobIx).take(run.jobs.len()) {
@@ -91,8 +103,17 @@ impl Tally {
         };
         let Some(slot) = self.seen.get_mut(ix.index()) else { return false };
         let before = slot.replace(now);
-        let group = roster.group_of(ix).and_then(|id| self.groups.get_mut(id as usize));
-        if let Some(group) = group {
+        let group = roster.group_of(ix).map(|id| id as usize);
+        if let Some(place) = group.and_then(|id| self.places.get_mut(id)) {
+            place.gpus = place.gpus.saturating_sub(before.map_or(Gpus::ZERO, |b| b.gpus));
+            place.gpus += now.gpus;
+            match (&place.cluster, &job.cluster) {
+                (Some(known), Some(own)) => place.others |= known != own,
+                (None, own) => place.cluster.clone_from(own),
+                (Some(_), None) => {}
+            }
+        }
+        if let Some(group) = group.and_then(|id| self.groups.get_mut(id)) {
             if let Some(before) = before {
                 group.remove(before.status);
             }
@@ -131,6 +152,10 @@ impl Tally {
 
     pub fn group(&self, id: u32) -> Counts {
         self.groups.get(id as usize).copied().unwrap_or_default()
+    }
+
+    pub fn place(&self, id: u32) -> Option<&Place> {
+        self.places.get(id as usize)
     }
 
     /// Jobs a person stopped from being sent.

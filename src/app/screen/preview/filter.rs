@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use super::{Pane, Preview};
 use crate::{
-    app::{filter::Typed, screen::Context},
-    domain::plan::PlannedJob,
+    app::{
+        filter::Typed,
+        screen::{Context, monitor::filter::Filter},
+    },
+    domain::{job::Command, plan::PlannedJob},
 };
 
 impl Preview {
@@ -30,10 +33,10 @@ impl Preview {
 
     pub(super) fn set_filter(&mut self, filter: String, cx: &Context<'_>) {
         let Some(plan) = &self.plan else { return };
+        let asked = Filter::read(&filter);
         // More letters find fewer rows: only those that matched are looked at again.
-        let narrower = !self.filter.is_empty() && filter.starts_with(&self.filter);
+        let narrower = !self.filter.is_empty() && asked.narrows(&Filter::read(&self.filter));
         let before = self.job(self.jobs.at).map(|(at, _)| at);
-        let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
         let mut hay = String::new();
         let mut fits = |at: &u32| {
             plan.jobs.get(*at as usize).is_some_and(|job| {
@@ -41,18 +44,29 @@ impl Preview {
                 let cluster = job.cluster.as_ref().map_or("auto", |c| c.as_str());
                 let _ = write!(
                     hay,
-                    "{} {cluster} {} {} {}",
+                    "{} {cluster} {} {} {} {}",
                     job.spec.name,
                     job.spec.job_type.word(),
                     job.action.word(),
-                    job.spec.params
+                    job.spec.params,
+                    job.spec.project.as_deref().unwrap_or_default(),
                 );
-                hay.make_ascii_lowercase();
-                words.iter().all(|word| hay.contains(word.as_str()))
+                for command in [&job.spec.command, &job.spec.args].into_iter().flatten() {
+                    let words = match command {
+                        Command::Shell(text) => std::slice::from_ref(text),
+                        Command::Argv(words) => words.as_slice(),
+                    };
+                    for word in words {
+                        hay.push(' ');
+                        hay.push_str(word);
+                    }
+                }
+                let hay = hay.to_lowercase();
+                asked.lets_through_planned(job, &hay)
             })
         };
         let shown = match self.shown.take() {
-            _ if words.is_empty() => None,
+            _ if asked.is_empty() => None,
             Some(shown) if narrower => Some(shown.into_iter().filter(|at| fits(at)).collect()),
             _ => Some((0..plan.jobs.len() as u32).filter(|at| fits(at)).collect::<Vec<u32>>()),
         };

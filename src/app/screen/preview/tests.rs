@@ -172,3 +172,30 @@ fn waves_have_a_line_of_their_own() {
     assert_eq!((&plain.summary.waves, waves.summary.waves.is_some()), (&None, true));
     assert_eq!(waves.layout(80, 24).summary, plain.layout(80, 24).summary + 1);
 }
+
+#[test]
+fn the_filter_knows_the_words_of_the_monitor() {
+    let mut plan = plan(3);
+    for (job, (project, command)) in
+        plan.jobs.iter_mut().zip([("p-01", "python Train.py"), ("p-02", "eval"), ("p-01", "eval")])
+    {
+        let spec = Arc::make_mut(&mut job.spec);
+        spec.project = Some(project.into());
+        spec.command = Some(crate::domain::job::Command::Shell(command.into()));
+    }
+    let mut view = shown(plan);
+    with(&Settings::default(), |cx| {
+        for (text, shown) in [
+            ("train.py", 1),
+            ("project:p-01", 2),
+            ("project:p-01 !eval", 1),
+            ("cluster:lab gpus:>0", 3),
+            ("cluster:local", 0),
+            ("~^train-[12]", 2),
+            ("", 3),
+        ] {
+            view.set_filter(text.into(), cx);
+            assert_eq!(view.len(), shown, "{text}");
+        }
+    });
+}

@@ -29,9 +29,10 @@ fn run(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let (run, theme) = (view.opened.run(), view.theme);
     let width = usize::from(area.width);
     let age = if run.is_ended() {
-        let took = run.last_record_at.duration_since(run.created_at).as_secs();
+        let ended = run.ended_at();
+        let took = ended.duration_since(run.created_at).as_secs();
         // A moment, not an age: nothing wakes the screen up any more.
-        let ended = run.last_record_at.to_zoned(view.zone.clone());
+        let ended = ended.to_zoned(view.zone.clone());
         let today = view.now.to_zoned(view.zone.clone()).date() == ended.date();
         let ended = ended.strftime(if today { "%H:%M" } else { "%b %d %H:%M" });
         format!("took {} · ended {ended}", text::duration(took))

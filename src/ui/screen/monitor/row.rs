@@ -139,6 +139,15 @@ pub(super) fn head<'a>(row: RowKey, view: &'a View<'_>) -> Vec<Span<'a>> {
             for (status, n) in index.tally().group(id).iter() {
                 spans.push(Span::styled(format!("  {n}{}", status.symbol()), theme.status(status)));
             }
+            if let Some(place) = index.tally().place(id) {
+                if let Some(cluster) = &place.cluster {
+                    let more = if place.others { ", …" } else { "" };
+                    spans.push(Span::styled(format!("  {cluster}{more}"), theme.dim));
+                }
+                if !place.gpus.is_zero() {
+                    spans.push(Span::styled(format!("  {}", place.gpus.in_words()), theme.dim));
+                }
+            }
         }
         RowKey::Cause(id) => {
             let Some(trouble) = index.tally().troubles.get(id) else { return spans };

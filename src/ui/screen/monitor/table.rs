@@ -1,6 +1,6 @@
 //! The table of jobs. Only the rows in view are looked at.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use ratatui::{Frame, buffer::Buffer, layout::Rect, style::Style, text::Span};
 
@@ -88,6 +88,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     if len == 0 {
         return nothing(buf, rows, view);
     }
+    let marked = MarkedHeads::of(view);
     for (y, (at, key)) in (rows.y..rows.bottom()).zip(index.rows().iter().enumerate().skip(top)) {
         let line = Rect { y, height: 1, ..rows };
         let inner = Rect { y, height: 1, ..inner };
@@ -98,13 +99,18 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
                     job_row(buf, inner, *ix, job, nested, &placed, view);
                 }
             }
-            head => write(buf, inner, &row::head(*head, view), false),
+            head => {
+                write(buf, inner, &row::head(*head, view), false);
+                if let Some(sign) = marked.sign(*head, index) {
+                    buf.set_stringn(inner.x - 1, y, sign, 1, view.theme.marked);
+                }
+            }
         }
         if view.opened.cursor().at() == at {
             let focused = !view.opened.in_pane();
             let theme = view.theme;
             buf.set_style(line, if focused { theme.selected } else { theme.selected_unfocused });
-            if focused && !is_marked(*key, view) {
+            if focused && !is_marked(*key, view) && marked.sign(*key, index).is_none() {
                 buf.set_stringn(line.x, y, "▌", 1, theme.accent);
             }
         }
@@ -114,6 +120,30 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 
 fn is_marked(key: RowKey, view: &View<'_>) -> bool {
     matches!(key, RowKey::Job(ix) if view.opened.marks().has(ix))
+}
+
+/// How many of the jobs under each head are marked.
+struct MarkedHeads(HashMap<RowKey, u32>);
+
+impl MarkedHeads {
+    fn of(view: &View<'_>) -> Self {
+        let index = view.opened.index();
+        let mut heads = HashMap::new();
+        if !view.opened.marks().is_empty() {
+            let marks = view.opened.marks();
+            for head in index.jobs().filter(|ix| marks.has(*ix)).filter_map(|ix| index.head_of(ix))
+            {
+                *heads.entry(head).or_default() += 1;
+            }
+        }
+        Self(heads)
+    }
+
+    /// `*`: all that are shown under it, `~`: some.
+    fn sign(&self, head: RowKey, index: &Index) -> Option<&'static str> {
+        let marked = self.0.get(&head)?;
+        Some(if *marked >= index.members(head) { "*" } else { "~" })
+    }
 }
 
 fn titles(
@@ -140,7 +170,13 @@ fn titles(
         let style = view.theme.dim;
         let place =
             Rect { x: inner.x + range.start, width: range.end - range.start, height: 1, ..inner };
-        if sorted == Some(*cell) {
+        let hidden = sorted.filter(|by| placed.iter().all(|(cell, ..)| cell != by));
+        if let (Cell::State, Some(_)) = (cell, hidden) {
+            // Its own column has no room.
+            let by = format!(" by {}{arrow}", sort.word());
+            let spans = [Span::styled(title, style), Span::styled(by, view.theme.accent)];
+            write(buf, place, &spans, *right);
+        } else if sorted == Some(*cell) {
             let words = if sort == Sort::Finished { "ended last" } else { title };
             let spans = [Span::styled(format!("{words}{arrow}"), view.theme.accent)];
             write(buf, place, &spans, *right);

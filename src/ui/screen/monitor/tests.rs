@@ -9,6 +9,7 @@ use crate::{
         model::Model,
         msg::{LogPart, Msg},
         sample,
+        screen::monitor::order::Sort,
         update::update,
     },
     domain::{
@@ -214,4 +215,23 @@ fn hostile_names_and_words_stay_in_their_cells() {
             assert!(!text.contains('\u{202e}'), "{keys}");
         }
     }
+}
+
+#[test]
+fn heads_tell_of_marks_clusters_and_gpus_and_a_hidden_column_sorts() {
+    let mut m = sample::model(sample::small(), 80, 24);
+    press(&mut m, "j j j z");
+    let row = |m: &Model| {
+        let drawn = screen(m);
+        drawn.lines().find(|line| line.contains("fine-tune × 12")).unwrap().to_owned()
+    };
+    assert!(row(&m).contains("  lab  12 GPUs"), "{}", row(&m));
+    press(&mut m, "space");
+    assert!(row(&m).starts_with("* ") || row(&m).starts_with("*▸"), "{}", row(&m));
+    press(&mut m, "k z j space");
+    assert!(row(&m).starts_with('~'), "{}", row(&m));
+    while m.monitor.opened().unwrap().index().sort().0 != Sort::Waited {
+        press(&mut m, "s");
+    }
+    assert!(screen(&m).contains("state by waited↓"), "{}", screen(&m));
 }
