@@ -102,8 +102,8 @@ pub(super) fn drafts(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &T
         Span::styled("Esc", theme.key),
         Span::raw(match (own, compose.is_new) {
             (false, _) => " later",
-            (true, true) => " begin anew, it is kept",
-            (true, false) => " the file as saved, it is kept",
+            (true, true) => " begin anew; it stays",
+            (true, false) => " the file as saved; it stays",
         }),
     ]);
     frame.render_widget(keys, Rect { y, height: 1, ..inside });

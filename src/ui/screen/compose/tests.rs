@@ -129,6 +129,9 @@ fn drafts() {
     let drafts =
         vec![draft(Some("/home/alice/jobs/lr.yaml"), BATCH), draft(None, "jobs:\n- name: lost\n")];
     snap("drafts", "", |s| s.msg(Msg::Drafts(drafts.clone())));
+    snap("draft-of-file", BATCH, |s| {
+        s.msg(Msg::Drafts(vec![draft(Some("work/batch.yaml"), "jobs: []\n")]));
+    });
 }
 
 #[test]
