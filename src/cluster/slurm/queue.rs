@@ -241,11 +241,11 @@ fn facts(
             }
             // Slurm tells when it means to start it.
             if let (Some(start), Some(reason)) = (start, &mut facts.reason) {
-                // To the tenth minute, so that it is news only when it changes by much.
-                let at = start.as_second() / 600 * 600;
+                // By the next tenth minute, so that it is news only when it changes by much.
+                let at = (start.as_second() + 599) / 600 * 600;
                 if let Ok(at) = Timestamp::from_second(at) {
                     let at = at.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %H:%M");
-                    let _ = write!(reason, ", expected to start {at}");
+                    let _ = write!(reason, ", expected to start by {at}");
                 }
             }
         }
@@ -372,6 +372,15 @@ mod tests {
         assert_eq!((facts(4).exit_code, facts(4).cause), (Some(137), Some(Cause::Exit)));
         assert!(facts(4).finished_at.is_some());
         assert!(facts(5).reason.unwrap().contains("UnavailableNodes:a|b"));
+    }
+
+    #[test]
+    fn a_start_that_slurm_expects_is_told_as_a_time_that_is_not_over_before() {
+        let answer = "7;7;PENDING;0;1772445600;1772445601;N/A;0;;Resources;;a.o.jd-r-1-1;";
+        let words = in_queue(answer).remove(0).facts.unwrap().reason.unwrap();
+        let next = Timestamp::from_second(1_772_446_200).unwrap();
+        let next = next.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %H:%M").to_string();
+        assert!(words.ends_with(&format!(", expected to start by {next}")), "{words}");
     }
 
     #[test]
