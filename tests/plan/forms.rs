@@ -390,3 +390,10 @@ jobs:
     );
     assert_eq!(plan.totals.gpus.ceil(), 3);
 }
+
+#[test]
+fn a_name_of_blanks_names_nothing() {
+    let plan = plan("{jobs: [{name: a, command: x}, {name: \"\\n\"}], defaults: {command: []}}");
+    let of_command = plan.findings.iter().find(|f| f.path.to_string() == "defaults.command");
+    assert_eq!(of_command.unwrap().message, "the command is empty");
+}

@@ -131,9 +131,10 @@ fn of_defaults(findings: Vec<Finding>, several: bool) -> Vec<Finding> {
         }
     }
     for finding in kept.iter_mut().filter(|finding| is_of_defaults(finding)) {
-        match finding.job.take().filter(|_| several) {
+        // A name of blanks names nothing.
+        match finding.job.take().filter(|job| several && !job.trim().is_empty()) {
             Some(job) => {
-                finding.message = format!("{job}: {}", finding.message);
+                finding.message = format!("{}: {}", job.trim(), finding.message);
                 finding.job = Some(job);
             }
             None => finding.entry = None,
