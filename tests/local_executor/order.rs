@@ -254,9 +254,14 @@ async fn capacity_says_what_is_free() {
     let half = keyed("r", 0, spec);
     m.submit(std::slice::from_ref(&half)).await;
     m.until_running(&half.key).await;
-    let busy = m.cluster.capacity().await.unwrap();
+    // The executor tells of it a moment after the job runs.
+    let busy = wait::until_async("what it has free", async || {
+        let busy = m.cluster.capacity().await.unwrap();
+        let told = (busy.running, busy.queue) == (Some(1), Some(0));
+        if told { Ok(busy) } else { Err(busy) }
+    })
+    .await;
     assert_eq!(busy.gpus_free.unwrap().to_string(), "2.5");
-    assert_eq!((busy.running, busy.queue), (Some(1), Some(0)));
     m.cancel(std::slice::from_ref(&half.key)).await;
     m.until_ended(&[half.key]).await;
 }
