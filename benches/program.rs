@@ -12,7 +12,11 @@ mod term;
 #[path = "../tests/support/wait.rs"]
 mod wait;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use home::{Home, key};
 use jobdeck::journal::RunDir;
@@ -20,7 +24,7 @@ use term::Term;
 
 const ROUNDS: usize = 15;
 /// Until what came with a run is done, and how long nothing happens then.
-const SETTLED: Duration = Duration::from_secs(5);
+const SETTLED: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
 const FEW: u32 = 1_000;
 const MANY: u32 = 100_000;
@@ -73,20 +77,24 @@ struct Opened {
 /// while nothing happens for a while. The clock in the header wakes it once a minute.
 fn idle(term: &Term) -> Option<(u64, usize)> {
     std::thread::sleep(SETTLED);
-    let (woken, written) = (switches(term.pid())?, term.raw().len());
+    let (before, written) = (switches(term.pid())?, term.raw().len());
     std::thread::sleep(IDLE);
-    Some((switches(term.pid())? - woken, term.raw().len() - written))
+    let after = switches(term.pid())?;
+    // A thread that has ended was woken to do so.
+    let ended = before.keys().filter(|thread| !after.contains_key(*thread)).count() as u64;
+    let woken = after.iter().map(|(thread, n)| n - before.get(thread).unwrap_or(&0));
+    Some((woken.sum::<u64>() + ended, term.raw().len() - written))
 }
 
-/// Voluntary context switches of all threads so far.
-fn switches(pid: u32) -> Option<u64> {
+/// Voluntary context switches so far, by thread.
+fn switches(pid: u32) -> Option<HashMap<PathBuf, u64>> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let of = |path: std::path::PathBuf| -> Option<u64> {
+    let of = |path: PathBuf| {
         let status = std::fs::read_to_string(path.join("status")).ok()?;
         let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse().ok()
+        Some((path, line.trim().parse().ok()?))
     };
-    Some(threads.filter_map(|thread| of(thread.ok()?.path())).sum())
+    Some(threads.filter_map(|thread| of(thread.ok()?.path())).collect())
 }
 
 /// Memory of the UI once it shows a finished run of this many rows.
