@@ -7,34 +7,17 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Stdio},
+    process::Stdio,
 };
 
+use rustix::process::Signal;
 use serde_json::Value;
-use support::{World, wait};
-
-/// A cluster that takes one job at a time, so that the rest waits here.
-const NARROW: &str = "clusters: {local: {kind: local, max_inflight: 1}}\n";
-
-fn world_with(batch: &str) -> World {
-    let world = World::new();
-    world.file("batch.yaml", batch);
-    world
-}
-
-fn job<'a>(status: &'a Value, name: &str) -> &'a Value {
-    let jobs = status["jobs"].as_array().unwrap();
-    jobs.iter().find(|job| job["name"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}"))
-}
-
-fn interrupt(child: &Child) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-}
+use support::{NARROW, World, job, signal, wait};
 
 #[test]
 fn a_held_run_was_waited_for_in_vain() {
-    let world = world_with("jobs: [{name: a, command: 'true'}, {name: b, command: 'true'}]\n");
+    let world =
+        World::with_batch("jobs: [{name: a, command: 'true'}, {name: b, command: 'true'}]\n");
     world.config(NARROW);
     world.run("submit batch.yaml --yes --no-background --run-id held").expect(0);
     world.until("held", "a has ended", |s| job(s, "a")["status"] == "succeeded");
@@ -51,7 +34,8 @@ fn a_held_run_was_waited_for_in_vain() {
 #[test]
 fn a_second_interrupt_leaves_jobs_that_were_asked_to_stop() {
     let stubborn = "touch started; trap '' TERM; while :; do sleep 1; done";
-    let world = world_with(&format!("jobs: [{{name: stubborn, command: \"{stubborn}\"}}]\n"));
+    let world =
+        World::with_batch(&format!("jobs: [{{name: stubborn, command: \"{stubborn}\"}}]\n"));
     world.config("clusters: {local: {kind: local, grace: 60s}}\n");
     let mut child = world
         .command()
@@ -62,9 +46,9 @@ fn a_second_interrupt_leaves_jobs_that_were_asked_to_stop() {
         .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     world.until_file("started");
-    interrupt(&child);
+    signal(&child, Signal::INT);
     assert!(said.by_ref().any(|line| line.unwrap().starts_with("interrupted")));
-    interrupt(&child);
+    signal(&child, Signal::INT);
     let rest: String = said.map(|line| line.unwrap() + "\n").collect();
     assert_eq!(wait::end(&mut child).code(), Some(130), "{rest}");
     assert!(rest.contains("stopped 0 jobs; 1 asked to stop and not ended yet"), "{rest}");
@@ -73,7 +57,7 @@ fn a_second_interrupt_leaves_jobs_that_were_asked_to_stop() {
 
 #[test]
 fn whoever_carries_on_is_called_what_it_is() {
-    let world = world_with(
+    let world = World::with_batch(
         "jobs: [{name: a, command: 'until [ -e go ]; do sleep 0.1; done'}, {name: b, command: 'true'}, {name: c, command: 'true'}]\n",
     );
     world.config(NARROW);
@@ -96,7 +80,7 @@ fn whoever_carries_on_is_called_what_it_is() {
 
 #[test]
 fn a_retry_of_all_that_failed_says_what_it_leaves_out() {
-    let world = world_with("jobs: [{name: long, command: 'sleep 600'}]\n");
+    let world = World::with_batch("jobs: [{name: long, command: 'sleep 600'}]\n");
     world.run("submit batch.yaml --yes").expect(0);
     world.run("cancel last --yes").expect(0);
     let answer = world.run("retry last --yes").expect(0);
@@ -108,8 +92,9 @@ fn a_retry_of_all_that_failed_says_what_it_leaves_out() {
 
 #[test]
 fn what_a_held_run_has_not_sent_is_not_waited_for() {
-    let world =
-        world_with("jobs: [{name: one, command: echo one}, {name: two, command: echo two}]\n");
+    let world = World::with_batch(
+        "jobs: [{name: one, command: echo one}, {name: two, command: echo two}]\n",
+    );
     world.config(NARROW);
     world.run("submit batch.yaml --yes --no-background --run-id first").expect(0);
     world.until("first", "one has ended", |s| job(s, "one")["status"] == "succeeded");
@@ -129,7 +114,7 @@ fn what_a_held_run_has_not_sent_is_not_waited_for() {
 
 #[test]
 fn a_cancel_that_reaches_no_cluster_is_no_success() {
-    let world = world_with("jobs: [{name: long, cluster: here, command: 'sleep 600'}]\n");
+    let world = World::with_batch("jobs: [{name: long, cluster: here, command: 'sleep 600'}]\n");
     world.config("clusters: {here: {kind: local}, other: {kind: local}}\n");
     world.run("submit batch.yaml --yes").expect(0);
     world.until("last", "it runs", |s| job(s, "long")["status"] == "running");
@@ -146,7 +131,7 @@ fn a_cancel_that_reaches_no_cluster_is_no_success() {
 fn with_max_failures_all_jobs_run_side_by_side() {
     let meet =
         "touch $JOBDECK_JOB; until [ -e j-1 ] && [ -e j-2 ] && [ -e j-3 ]; do sleep 0.1; done";
-    let world = world_with(&format!(
+    let world = World::with_batch(&format!(
         "max_failures: 1\njobs: [{{name: j, command: '{meet}', sweep: {{i: [1, 2, 3]}}}}]\n"
     ));
     world.config("clusters: {local: {kind: local, cpus: 4}}\n");
@@ -163,7 +148,7 @@ fn epoch_file(world: &World) -> std::path::PathBuf {
 
 #[test]
 fn an_executor_that_cannot_work_says_why() {
-    let world = world_with("jobs: [{name: a, command: 'true'}]\n");
+    let world = World::with_batch("jobs: [{name: a, command: 'true'}]\n");
     world.run("submit batch.yaml --yes --wait").expect(0);
     let epoch = epoch_file(&world);
     wait::until("the executor has left", || {
@@ -202,7 +187,7 @@ fn an_executor_that_cannot_work_says_why() {
 
 #[test]
 fn where_there_is_no_log_the_reason_is_told() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: refused, command: 'true', env: {S: 'env:NOT_SET_ANYWHERE'}}\n",
         "  - {name: missing, command: [/nonexistent/x]}\n",
@@ -233,7 +218,7 @@ fn where_there_is_no_log_the_reason_is_told() {
 
 #[test]
 fn a_cleaned_result_is_neither_promised_nor_shown() {
-    let world = world_with(
+    let world = World::with_batch(
         "on_existing: reuse\njobs: [{name: a, command: 'head -c 50000 /dev/zero | tr \"\\0\" x'}]\n",
     );
     for run in ["one", "two"] {
@@ -271,7 +256,7 @@ fn age(world: &World, run: &str, files: &[&str]) {
 
 #[test]
 fn cleaning_by_age_takes_what_ended_long_ago() {
-    let world = world_with("jobs: [{name: a, command: 'true'}]\n");
+    let world = World::with_batch("jobs: [{name: a, command: 'true'}]\n");
     for run in ["old", "begun-long-ago", "new"] {
         world.run_args(&["submit", "batch.yaml", "--yes", "--wait", "--run-id", run]).expect(0);
     }

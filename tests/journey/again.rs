@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use super::{job, world_with};
-use crate::support::World;
+use crate::support::{World, job};
 
 #[test]
 fn retries_by_cause_and_with_changes() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: slow, command: sleep 600, time_limit: 1s}\n",
         "  - {name: code, command: 'echo n=$N; exit $N', env: {N: '4'}}\n",
@@ -42,7 +41,7 @@ fn retries_by_cause_and_with_changes() {
 
 #[test]
 fn earlier_results_are_reused_on_request() {
-    let world = world_with("jobs: [{name: a, command: echo run >> tally}]\n");
+    let world = World::with_batch("jobs: [{name: a, command: echo run >> tally}]\n");
     world.run("submit batch.yaml --yes --wait").expect(0);
     let plan = world.json("plan batch.yaml --reuse --json", 0);
     assert_eq!(plan["jobs"][0]["action"], "reuse", "{plan:#}");
@@ -55,7 +54,7 @@ fn earlier_results_are_reused_on_request() {
 
 #[test]
 fn a_retry_runs_the_code_as_first_sent_unless_the_present_one_is_asked_for() {
-    let world = world_with("jobs: [{name: c, src_dir: src, command: sh run.sh}]\n");
+    let world = World::with_batch("jobs: [{name: c, src_dir: src, command: sh run.sh}]\n");
     fs::create_dir(world.path().join("src")).unwrap();
     world.file("src/run.sh", "echo v1; exit 1\n");
     world.run("submit batch.yaml --yes --wait").expect(1);
@@ -89,7 +88,7 @@ fn a_secret_file_lies_beside_the_batch_whoever_asks_from_where() {
 
 #[test]
 fn an_exported_run_keeps_literal_braces() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: s, command: 'echo {{name}} {x} {{run}} ${HOME:+h} $V', sweep: {x: [1]}, env: {V: '{{name}}'}}\n",
         "  - {name: plain, command: 'echo {name} {{}}'}\n",
@@ -105,7 +104,7 @@ fn an_exported_run_keeps_literal_braces() {
 
 #[test]
 fn an_exported_run_starts_where_it_did_first() {
-    let world = world_with("jobs: [{name: here, command: 'cat here.txt'}]\n");
+    let world = World::with_batch("jobs: [{name: here, command: 'cat here.txt'}]\n");
     world.file("here.txt", "found\n");
     world.run("submit batch.yaml --yes --wait").expect(0);
     let exported = world.run("export last").expect(0).stdout;

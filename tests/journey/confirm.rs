@@ -2,12 +2,12 @@
 
 use std::{fs, process::Stdio};
 
-use super::{has_keys, job, world_with};
-use crate::support::{World, wait};
+use super::has_keys;
+use crate::support::{World, job, wait};
 
 #[test]
 fn nothing_is_sent_without_a_confirmation() {
-    let world = world_with("confirmed: true\njobs: [{name: a, command: 'true'}]\n");
+    let world = World::with_batch("confirmed: true\njobs: [{name: a, command: 'true'}]\n");
     let answer = world.run("submit batch.yaml").expect(4);
     assert!(answer.stdout.contains("nothing has been submitted"), "{answer:#?}");
     assert!(answer.stdout.contains("confirmed"), "a warning says that it confirms nothing");
@@ -18,7 +18,7 @@ fn nothing_is_sent_without_a_confirmation() {
     world.run("submit batch.yaml").expect(4);
     assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 0);
 
-    let world = world_with("dry_run: true\njobs: [{name: a, command: 'true'}]\n");
+    let world = World::with_batch("dry_run: true\njobs: [{name: a, command: 'true'}]\n");
     let plan = world.json("submit batch.yaml --yes --json", 4);
     assert_eq!(plan["ok"], true);
     assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 0);
@@ -26,7 +26,7 @@ fn nothing_is_sent_without_a_confirmation() {
 
 #[test]
 fn a_batch_with_errors_is_exit_2_and_tells_all_of_them() {
-    let world = world_with(
+    let world = World::with_batch(
         "jobs:\n  - {name: a, comand: echo, gpus: two}\n  - {name: a, command: echo, cluster: lbas}\n",
     );
     for command in ["plan", "submit --yes"] {
@@ -74,7 +74,7 @@ fn a_batch_may_come_through_a_pipe() {
 
 #[test]
 fn the_same_run_id_carries_on_the_same_content_only() {
-    let world = world_with("jobs: [{name: a, command: echo once >> tally}]\n");
+    let world = World::with_batch("jobs: [{name: a, command: echo once >> tally}]\n");
     let one = world.json("submit batch.yaml --yes --wait --json --run-id night-1", 0);
     assert_eq!(one["run"], "night-1");
     let two = world.json("submit batch.yaml --yes --wait --json --run-id night-1", 0);
@@ -91,7 +91,7 @@ fn the_same_run_id_carries_on_the_same_content_only() {
 
 #[test]
 fn what_does_not_exist_is_exit_2() {
-    let world = world_with("jobs: [{name: alpha, command: 'true'}]\n");
+    let world = World::with_batch("jobs: [{name: alpha, command: 'true'}]\n");
     for line in [
         "status",
         "wait last",
@@ -117,7 +117,7 @@ fn what_does_not_exist_is_exit_2() {
 
 #[test]
 fn what_is_not_confirmed_is_told_in_the_document() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: bad, command: 'exit 1'}\n",
         "  - {name: long, command: 'touch up; sleep 600', max_retries: 1}\n",
@@ -159,7 +159,7 @@ fn what_is_not_confirmed_is_told_in_the_document() {
 
 #[test]
 fn sending_does_not_ask_about_what_it_will_not_send() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "continue_on_error: false\n",
         "jobs:\n",
         "  - {name: refused, command: 'true', env: {E: 'env:JOBDECK_TEST_UNSET'}}\n",

@@ -2,12 +2,11 @@
 
 use std::{fs, io::Read, process::Stdio};
 
-use super::{job, world_with};
-use crate::support::wait;
+use crate::support::{World, job, wait};
 
 #[test]
 fn logs_from_the_end_and_as_they_come() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: many, command: 'seq 1 50000'}\n",
         "  - name: live\n",
@@ -37,7 +36,7 @@ fn logs_from_the_end_and_as_they_come() {
 
 #[test]
 fn following_a_job_that_waits_says_what_for() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: first, command: 'while [ ! -e go ]; do sleep 0.1; done'}\n",
         "  - {name: second, command: 'echo here'}\n",
@@ -64,7 +63,7 @@ fn following_a_job_that_waits_says_what_for() {
 
 #[test]
 fn each_worker_of_a_gang_has_a_log() {
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {type: distributed, name: gang, workers: 2, framework: pytorch, command: 'echo rank $RANK'}\n",
     ));
@@ -78,7 +77,8 @@ fn each_worker_of_a_gang_has_a_log() {
 
 #[test]
 fn following_the_only_job_of_a_run_ends_with_it() {
-    let world = world_with("jobs: [{name: one, command: 'echo one; touch up; sleep 0.3'}]\n");
+    let world =
+        World::with_batch("jobs: [{name: one, command: 'echo one; touch up; sleep 0.3'}]\n");
     world.run("submit batch.yaml --yes").expect(0);
     world.until_file("up");
     for line in ["logs last -f", "logs last one -f", "logs last -f --tail 1"] {

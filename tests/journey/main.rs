@@ -10,10 +10,8 @@ mod logs;
 mod support;
 mod waiting;
 
-use std::process::Child;
-
 use serde_json::Value;
-use support::World;
+use support::{World, job};
 
 /// Four short jobs; `flaky` fails until its second attempt.
 const BATCH: &str = "\
@@ -30,17 +28,6 @@ jobs:
   - {name: report, command: echo done, depends_on: [grid]}
 ";
 
-fn world_with(batch: &str) -> World {
-    let world = World::new();
-    world.file("batch.yaml", batch);
-    world
-}
-
-fn job<'a>(status: &'a Value, name: &str) -> &'a Value {
-    let jobs = status["jobs"].as_array().unwrap();
-    jobs.iter().find(|job| job["name"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}"))
-}
-
 #[track_caller]
 fn has_keys(value: &Value, keys: &str) {
     for key in keys.split_whitespace() {
@@ -48,17 +35,9 @@ fn has_keys(value: &Value, keys: &str) {
     }
 }
 
-fn signal(child: &Child, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, signal).unwrap();
-}
-
-/// A cluster that takes one job at a time, so that the rest waits here.
-const NARROW: &str = "clusters: {local: {kind: local, max_inflight: 1}}\n";
-
 #[test]
 fn plan_submit_look_retry_clean() {
-    let world = world_with(BATCH);
+    let world = World::with_batch(BATCH);
     let plan = world.json("plan batch.yaml --json --requests", 0);
     has_keys(
         &plan,
@@ -193,7 +172,7 @@ fn the_quickstart_runs_to_its_end() {
 
 #[test]
 fn hostile_names_cannot_steer_the_terminal() {
-    let world = world_with(
+    let world = World::with_batch(
         "name: \"\\e[2Jbatch\"\njobs: [{name: ok, command: \"printf '\\\\033[2J'\", tags: [\"\\x9b1m\"]}]\n",
     );
     for line in [

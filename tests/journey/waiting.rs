@@ -2,12 +2,11 @@
 
 use std::{fs, process::Stdio};
 
-use super::{NARROW, job, signal, world_with};
-use crate::support::wait;
+use crate::support::{NARROW, World, job, signal, wait};
 
 #[test]
 fn waiting_has_a_limit_and_an_end() {
-    let world = world_with("jobs: [{name: long, command: sleep 600}]\n");
+    let world = World::with_batch("jobs: [{name: long, command: sleep 600}]\n");
     let answer = world.json("submit batch.yaml --yes --json", 0);
     assert_eq!(answer["in_progress_jobs"], 1, "{answer:#}");
     let timed_out = world.json("wait last --timeout 1s --json", 124);
@@ -26,7 +25,8 @@ fn waiting_has_a_limit_and_an_end() {
 #[test]
 fn ctrl_c_leaves_jobs_running_and_stops_them_only_when_asked() {
     for (flag, left) in [("", "running"), ("--stop-on-interrupt", "stopped")] {
-        let world = world_with("jobs: [{name: long, command: 'touch started; sleep 600'}]\n");
+        let world =
+            World::with_batch("jobs: [{name: long, command: 'touch started; sleep 600'}]\n");
         let mut command = world.command();
         command.args(["submit", "batch.yaml", "--yes", "--wait"]);
         if !flag.is_empty() {
@@ -49,7 +49,7 @@ fn ctrl_c_leaves_jobs_running_and_stops_them_only_when_asked() {
 #[test]
 fn the_background_process_sends_what_waits() {
     let world =
-        world_with("jobs: [{name: j, command: 'sleep 0.3', sweep: {i: {range: [0, 4]}}}]\n");
+        World::with_batch("jobs: [{name: j, command: 'sleep 0.3', sweep: {i: {range: [0, 4]}}}]\n");
     world.config(NARROW);
     let answer = world.run("submit batch.yaml --yes").expect(0);
     assert!(answer.stderr.contains("a background process"), "{answer:#?}");
@@ -61,7 +61,8 @@ fn the_background_process_sends_what_waits() {
 
 #[test]
 fn without_a_background_process_the_rest_is_held_until_it_is_sent() {
-    let world = world_with("jobs: [{name: a, command: 'sleep 0.3'}, {name: b, command: 'true'}]\n");
+    let world =
+        World::with_batch("jobs: [{name: a, command: 'sleep 0.3'}, {name: b, command: 'true'}]\n");
     world.config(NARROW);
     let answer = world.run("submit batch.yaml --yes --no-background").expect(0);
     assert!(answer.stderr.contains("held"), "{answer:#?}");
@@ -81,7 +82,7 @@ fn without_a_background_process_the_rest_is_held_until_it_is_sent() {
 #[test]
 fn the_gpus_that_nvidia_smi_lists_are_given_out() {
     use std::os::unix::fs::PermissionsExt as _;
-    let world = world_with(concat!(
+    let world = World::with_batch(concat!(
         "jobs:\n",
         "  - {name: gpu, gpus: 1, command: 'echo $CUDA_VISIBLE_DEVICES {n}', sweep: {n: [1, 2, 3]}}\n",
         "  - {name: two, gpus: 2, command: 'echo $CUDA_VISIBLE_DEVICES', depends_on: [gpu]}\n",

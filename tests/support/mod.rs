@@ -8,12 +8,15 @@ pub mod wait;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 pub use wait::{Answer, answer_of};
+
+/// A cluster that takes one job at a time, so that the rest waits here.
+pub const NARROW: &str = "clusters: {local: {kind: local, max_inflight: 1}}\n";
 
 pub struct World {
     folder: TempDir,
@@ -26,6 +29,13 @@ impl World {
             fs::create_dir(folder.path().join(own)).unwrap();
         }
         Self { folder }
+    }
+
+    /// With this as `batch.yaml`.
+    pub fn with_batch(batch: &str) -> Self {
+        let world = Self::new();
+        world.file("batch.yaml", batch);
+        world
     }
 
     pub fn path(&self) -> &Path {
@@ -141,4 +151,16 @@ impl Drop for World {
             }
         }
     }
+}
+
+/// The row of a job in the document of `status`.
+#[track_caller]
+pub fn job<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let jobs = status["jobs"].as_array().unwrap();
+    jobs.iter().find(|job| job["name"] == name).unwrap_or_else(|| panic!("no {name}: {status:#}"))
+}
+
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
 }
