@@ -1,6 +1,7 @@
 //! The compose view, drawn: the batch in one line, the job table beside the form
 //! or the text, and a last line with what is wrong or what a field is for.
 
+mod block;
 mod foot;
 mod form;
 mod head;

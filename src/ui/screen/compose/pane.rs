@@ -6,7 +6,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::form::skip_columns;
+use super::block::skip_columns;
 use crate::{
     app::model::Model,
     ui::{

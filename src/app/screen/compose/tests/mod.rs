@@ -1,5 +1,8 @@
 //! Key sessions on the whole model, with plans answered as the runtime would.
 
+mod drafts;
+mod half_typed;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 
@@ -273,99 +276,6 @@ fn the_text_and_the_forms_are_the_same_batch() {
 }
 
 #[test]
-fn drafts_are_offered_and_restored() {
-    let mut s = Session::new(120, 32);
-    let draft = |id: &str, text: &str| Draft {
-        id: id.into(),
-        path: None,
-        text: text.into(),
-        half_typed: Vec::new(),
-        saved_at: s.model.now,
-    };
-    let drafts = vec![draft("1", "jobs:\n- name: lost\n"), draft("2", "jobs: []\n")];
-    s.msg(Msg::Drafts(drafts));
-    assert_eq!(s.compose().focus, Focus::Drafts);
-    s.keys("down x y");
-    assert!(
-        s.effects
-            .iter()
-            .any(|e| matches!(e, Effect::SaveDraft { id, text: None, .. } if id == "2"))
-    );
-    s.keys("enter");
-    assert_eq!(s.compose().entry_name(0), Some("lost"));
-    assert!(s.compose().unsaved);
-    s.keys("D");
-    assert!(
-        s.effects
-            .iter()
-            .any(|e| matches!(e, Effect::SaveDraft { id, text: Some(_), .. } if id == "1")),
-        "it goes on under the same id"
-    );
-}
-
-#[test]
-fn half_typed_text_is_part_of_the_draft() {
-    let mut s = Session::with("jobs:\n- {name: a, command: echo}\n", 120, 32);
-    s.keys("e");
-    while s.compose().focused_row().and_then(Row::key) != Some("sweep") {
-        s.keys("tab");
-    }
-    s.keys("'lr'");
-    let kept = s.effects.iter().rev().find_map(|e| match e {
-        Effect::SaveDraft { text: Some(text), half_typed, .. } => {
-            Some((text.clone(), half_typed.clone()))
-        }
-        _ => None,
-    });
-    let (text, half_typed) = kept.unwrap();
-    let lr = HalfTyped { entry: Some(0), field: "sweep".into(), text: "lr".into() };
-    assert_eq!(half_typed, [lr]);
-
-    let mut later = Session::new(120, 32);
-    let saved_at = later.model.now;
-    let draft = Draft { id: "1".into(), path: None, text, half_typed, saved_at };
-    later.msg(Msg::Drafts(vec![draft]));
-    later.keys("enter p");
-    assert_eq!(later.model.view, View::Compose, "it is shown before anything is planned of it");
-    assert_eq!(later.compose().form.editor.text(), "lr");
-    later.keys("' 1, 2'");
-    assert!(later.text().contains("lr: [1, 2]"), "{}", later.text());
-}
-
-#[test]
-fn opening_asks_before_it_loses_anything() {
-    let mut s = Session::with(THREE, 120, 32);
-    s.keys("x ctrl-o 'other.yaml' enter");
-    assert!(!s.effects.iter().any(|e| matches!(e, Effect::OpenFile { .. })));
-    s.keys("n");
-    assert!(!s.effects.iter().any(|e| matches!(e, Effect::OpenFile { .. })), "anything else is no");
-    s.keys("ctrl-o 'other.yaml' enter y");
-    assert!(s.effects.iter().any(|e| matches!(e, Effect::OpenFile { .. })));
-}
-
-#[test]
-fn nothing_of_others_is_replaced_unasked() {
-    let mut s = Session::with(THREE, 120, 32);
-    s.keys("x ctrl-s");
-    let Some(Effect::SaveFile { path, known, replace: false, .. }) = s.effects.last().cloned()
-    else {
-        panic!("it is saved: {:?}", s.effects.last())
-    };
-    assert_eq!(known.as_deref(), Some(THREE));
-    s.msg(Msg::FileDiffers { path: path.clone(), new: false });
-    s.keys("n");
-    assert!(s.compose().unsaved);
-    s.keys("ctrl-s");
-    s.msg(Msg::FileDiffers { path: path.clone(), new: false });
-    s.keys("y");
-    assert!(matches!(s.effects.last(), Some(Effect::SaveFile { replace: true, .. })));
-    s.msg(Msg::FileSaved { path });
-    assert!(!s.compose().unsaved);
-    s.keys("W ctrl-u 'new.yaml' enter");
-    assert!(matches!(s.effects.last(), Some(Effect::SaveFile { known: None, replace: false, .. })));
-}
-
-#[test]
 fn typing_never_reaches_the_commands() {
     let mut s = Session::with(THREE, 120, 32);
     s.keys("e tab tab tab tab tab 'nDxuJKEpq:?/123'");
@@ -383,23 +293,6 @@ fn a_filter_narrows_the_table_and_the_cursor_follows() {
     s.keys("esc");
     assert_eq!(s.compose().row_count(), 4);
     assert_eq!(s.compose().cursor, Target::Entry(2));
-}
-
-#[test]
-fn a_text_that_says_nothing_yet_is_kept() {
-    let mut s = Session::with(THREE, 120, 32);
-    s.model.compose.focus_field(Target::Entry(0), Some("options"), None);
-    s.keys("'[1'");
-    assert!(s.compose().form.trouble.is_some());
-    assert!(s.compose().doc.field(Some(0), "options").is_none());
-    s.keys("tab esc j e esc k");
-    assert!(!s.compose().would_lose().is_empty());
-    s.keys("p");
-    assert_eq!(s.model.view, View::Compose, "it would preview something else");
-    s.model.compose.focus_field(Target::Entry(0), Some("options"), None);
-    assert_eq!(s.compose().form.editor.text(), "[1");
-    s.keys("']'");
-    assert!(s.compose().doc.field(Some(0), "options").is_some());
 }
 
 #[test]
@@ -454,77 +347,6 @@ fn a_finding_of_the_batch_leads_to_its_setting_or_its_line() {
 }
 
 #[test]
-fn a_new_file_is_made_by_saving() {
-    let mut s = Session::new(80, 24);
-    s.msg(Msg::FileNew { path: "work/new.yaml".into() });
-    assert!(s.compose().is_new && !s.compose().unsaved);
-    assert_eq!(s.compose().title(), "new");
-    assert!(s.model.notice.as_ref().unwrap().1.starts_with("new file"));
-    s.keys("n enter esc ctrl-s");
-    let saved = s.effects.iter().find_map(|e| match e {
-        Effect::SaveFile { path, known, .. } => Some((path.clone(), known.clone())),
-        _ => None,
-    });
-    assert_eq!(saved, Some(("work/new.yaml".into(), None)), "and not over another's");
-    s.msg(Msg::FileSaved { path: "work/new.yaml".into() });
-    assert!(!s.compose().is_new && !s.compose().unsaved);
-}
-
-const HALF: &str = "jobs:\n  - {name: a, command: x}\n  - {name: b, command: y}\n";
-
-/// The half-typed sweep of `b`, typed and left by Esc.
-fn half_typed() -> Session {
-    let mut s = Session::with(HALF, 120, 32);
-    s.model.compose.focus_field(Target::Entry(1), Some("sweep"), None);
-    s.keys("'lr 1, 2' enter 'seed' esc");
-    s
-}
-
-fn sweep_shown(s: &mut Session, entry: usize) -> String {
-    s.model.compose.focus_field(Target::Entry(entry), Some("sweep"), None);
-    let text = s.compose().form.editor.text();
-    s.keys("esc");
-    text
-}
-
-#[test]
-fn half_typed_text_outlives_everything_but_its_own_field() {
-    let typed = "lr 1, 2\nseed";
-    let mut s = half_typed();
-    assert_eq!(sweep_shown(&mut s, 1), typed, "Esc");
-    s.keys("g j D");
-    assert_eq!(sweep_shown(&mut s, 2), typed, "a copy of another job");
-    s.keys("u");
-    assert_eq!(sweep_shown(&mut s, 1), typed, "and that undone");
-    s.keys("g j x");
-    assert_eq!(sweep_shown(&mut s, 0), typed, "another job deleted");
-    s.keys("u E ctrl-home '# note' enter esc");
-    assert_eq!(sweep_shown(&mut s, 1), typed, "the text edited elsewhere");
-    s.keys("E");
-    let text = s.text().replace("[1, 2]", "[1, 2, 3]");
-    assert_ne!(text, s.text());
-    s.keys("ctrl-home");
-    while !s.compose().pane.as_ref().unwrap().editor.text().is_empty() {
-        s.keys("delete");
-    }
-    s.msg(Msg::Paste(text));
-    s.keys("esc");
-    assert!(!sweep_shown(&mut s, 1).contains("seed"), "written anew as YAML");
-}
-
-#[test]
-fn nothing_is_submitted_while_a_field_cannot_be_read() {
-    let mut s = half_typed();
-    s.keys("2 S");
-    assert!(s.model.overlays.is_empty(), "no box");
-    assert_eq!((s.model.view, s.compose().focus), (View::Compose, Focus::Form));
-    assert_eq!(s.compose().focused_row().and_then(Row::key), Some("sweep"));
-    assert!(s.compose().form.trouble.as_ref().unwrap().contains("seed"), "and it says why");
-    s.keys("' 7' esc 2 S");
-    assert_eq!(s.model.overlays.len(), 1);
-}
-
-#[test]
 fn no_row_is_hidden_that_there_is_room_for() {
     let mut s = Session::new(80, 24);
     s.keys("n enter esc n enter esc n enter esc");
@@ -559,81 +381,6 @@ fn a_variable_without_a_value_is_a_finding() {
     assert_eq!(s.text(), text, "nothing is taken away by it");
     s.keys("ctrl-u 'A'");
     assert!(s.text().contains("A: null"), "what is inherited can be: {}", s.text());
-}
-
-/// A draft of the file that sessions open.
-fn draft_of(path: Option<&str>) -> Draft {
-    Draft {
-        id: "7".into(),
-        path: path.map(PathBuf::from),
-        text: "jobs:\n  - {name: draft, command: y}\n".into(),
-        half_typed: Vec::new(),
-        saved_at: "2026-11-21T09:00:00Z".parse().unwrap(),
-    }
-}
-
-#[test]
-fn a_draft_of_the_file_is_offered_when_that_is_opened() {
-    let text = "jobs:\n  - {name: saved, command: x}\n";
-    let open = || {
-        let mut s = Session::new(80, 24);
-        s.msg(Msg::Drafts(vec![draft_of(Some("work/batch.yaml"))]));
-        s.msg(Msg::FileOpened { path: "work/batch.yaml".into(), text: text.into() });
-        assert_eq!(s.compose().focus, Focus::Drafts);
-        assert!(s.compose().offers_own_drafts());
-        s
-    };
-    let mut s = open();
-    s.keys("esc");
-    assert_eq!((s.text(), s.compose().unsaved), (text, false), "the file as saved");
-    assert!(!s.effects.iter().any(|e| matches!(e, Effect::SaveDraft { .. })), "it is kept");
-    let mut s = open();
-    s.keys("enter ctrl-s");
-    assert_eq!(s.compose().entry_name(0), Some("draft"));
-    let known = s.effects.iter().find_map(|e| match e {
-        Effect::SaveFile { known, .. } => Some(known.clone()),
-        _ => None,
-    });
-    assert_eq!(known.unwrap().as_deref(), Some(text), "saved over what was just read");
-    let mut s = Session::new(80, 24);
-    s.msg(Msg::FileNew { path: "work/batch.yaml".into() });
-    s.msg(Msg::Drafts(vec![draft_of(Some("work/batch.yaml"))]));
-    assert_eq!(s.compose().focus, Focus::Drafts, "of a file that never was saved too");
-}
-
-#[test]
-fn a_draft_is_thrown_away_after_a_question_only() {
-    let mut s = Session::new(80, 24);
-    s.msg(Msg::Drafts(vec![draft_of(None)]));
-    s.keys("x n");
-    assert_eq!(s.compose().drafts.len(), 1);
-    assert!(s.effects.is_empty());
-    s.keys("x y");
-    assert!(s.compose().drafts.is_empty());
-    assert!(matches!(s.effects.as_slice(), [Effect::SaveDraft { text: None, .. }]));
-    assert_eq!(s.compose().focus, Focus::Table);
-}
-
-#[test]
-fn a_name_that_does_not_do_is_asked_for_again() {
-    let typed = |s: &Session| match s.model.overlays.last() {
-        Some(Overlay::Prompt(prompt)) => prompt.input.text().to_owned(),
-        other => panic!("{other:?}"),
-    };
-    let mut s = Session::with(THREE, 80, 24);
-    s.keys("W ctrl-u '/nowhere/a.yaml' enter");
-    s.msg(Msg::Failed(crate::error::Report::new(crate::error::Kind::Batch, "no such folder")));
-    s.keys("esc");
-    assert_eq!(typed(&s), "/nowhere/a.yaml");
-    s.keys("ctrl-u '/data/b.yaml' enter");
-    s.msg(Msg::FileDiffers { path: "/data/b.yaml".into(), new: true });
-    s.keys("n");
-    assert_eq!(typed(&s), "/data/b.yaml", "no to «Replace?»");
-    s.keys("enter");
-    s.msg(Msg::FileDiffers { path: "/data/b.yaml".into(), new: true });
-    s.keys("y");
-    s.msg(Msg::FileSaved { path: "/data/b.yaml".into() });
-    assert!(s.model.overlays.is_empty());
 }
 
 #[test]
