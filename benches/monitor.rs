@@ -106,6 +106,15 @@ fn frames(c: &mut Criterion) {
             });
         });
     }
+    for jobs in SIZES {
+        // Of a run that is over every frame tells when that was.
+        let mut model = sample::model(sample::over(jobs), 120, 40);
+        press(&mut model, "Z pgdn pgdn");
+        let mut screen = Screen::new(&model);
+        group.bench_function(BenchmarkId::new("frame_of_a_run_that_is_over", jobs), |b| {
+            b.iter(|| screen.show(&model));
+        });
+    }
     group.finish();
 }
 

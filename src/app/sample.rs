@@ -289,6 +289,19 @@ pub fn large(jobs: usize) -> Run {
     run
 }
 
+/// As [`large`], with all of its jobs ended.
+pub fn over(jobs: usize) -> Run {
+    let mut run = large(jobs);
+    for ix in 0..u32::try_from(jobs).unwrap_or(u32::MAX) {
+        let unsent = run.job(JobIx(ix)).is_some_and(|job| job.attempt().is_none());
+        if unsent {
+            sent(ix, 1, "lab", 300).iter().for_each(|record| drop(run.apply(record)));
+        }
+        run.apply(&observed(ix, 1, 700, ended(Status::Succeeded, 310, 690)));
+    }
+    run
+}
+
 /// What had happened to job `ix` of [`large`].
 fn life(ix: u32) -> Vec<Stamped> {
     let mix = ix.wrapping_mul(2_654_435_761) >> 16;

@@ -20,7 +20,7 @@ use super::{
     ids::ClusterId,
     job::{Candidate, ClusterChoice, JobSpec, JobType},
     nearest::nearest,
-    site::{ClusterKind, ClusterView, ClusterViews, Limits},
+    site::{Capabilities, ClusterKind, ClusterView, ClusterViews, Limits},
 };
 
 /// Replicas of a job on a kind of cluster: its workers, and the master where the
@@ -31,6 +31,11 @@ pub fn replicas(spec: &JobSpec, adds_master: bool) -> u32 {
     }
     let master = adds_master && spec.framework.as_deref() != Some("mpi");
     spec.workers.unwrap_or(1).saturating_add(u32::from(master))
+}
+
+/// How many logs a job has there: one a replica, or one that all of them share.
+pub fn logs(spec: &JobSpec, can: &Capabilities) -> u32 {
+    if can.worker_logs { replicas(spec, can.adds_master).max(1) } else { 1 }
 }
 
 /// The clusters a job may go to, in order of preference. `soft_tags` narrow them

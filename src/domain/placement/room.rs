@@ -39,7 +39,7 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
         return Room::Never(
             Obstacle::new(
                 "gpus",
-                format!("it needs {}, and `{id}` has {has}", shares(spec, needed)),
+                format!("it needs {}, and `{id}` has {has}", shares(spec.gpus, replicas, needed)),
             )
             .hint("ask for fewer, or choose another cluster"),
         );
@@ -66,10 +66,9 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
 }
 
 /// `8 GPUs`; `3 GPUs for 5 workers of 0.6` where fractions leave a rest of each.
-fn shares(spec: &JobSpec, needed: Gpus) -> String {
-    let workers = spec.workers.unwrap_or(1);
-    if needed == spec.gpus.times(u64::from(workers)) || spec.gpus.is_whole() {
+fn shares(each: Gpus, replicas: u32, needed: Gpus) -> String {
+    if needed == each.times(u64::from(replicas)) {
         return needed.in_words();
     }
-    format!("{} for {workers} workers of {}", needed.in_words(), spec.gpus)
+    format!("{} for {replicas} workers of {each}", needed.in_words())
 }

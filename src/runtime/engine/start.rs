@@ -9,7 +9,7 @@ use crate::{
     cluster::{ClusterError, LogChunk, LogCursor, LogSource, Watched},
     domain::{
         ids::{ClusterId, JobIx, RunId},
-        placement::replicas,
+        placement,
         plan::Approved,
         run::{Attempt, Run},
         site::ClusterKind,
@@ -182,13 +182,9 @@ impl Engine {
                 format!("{name} was a job of run {owner}, which was removed, and its log with it"),
             ));
         }
-        let last = if cluster.capabilities().worker_logs {
-            replicas(row.spec_of(attempt.number), false).saturating_sub(1)
-        } else {
-            0
-        };
-        if source.worker > last {
-            return Err(no_such_worker(name, last, cluster.id()));
+        let logs = placement::logs(row.spec_of(attempt.number), cluster.capabilities());
+        if source.worker >= logs {
+            return Err(no_such_worker(name, logs, cluster.id()));
         }
         let watched = Watched {
             key: run.key(job, attempt.number),
@@ -200,13 +196,13 @@ impl Engine {
     }
 }
 
-/// `last`: the highest rank that has a log of its own.
-fn no_such_worker(job: &str, last: u32, cluster: &ClusterId) -> Report {
+/// `logs`: how many the job has.
+fn no_such_worker(job: &str, logs: u32, cluster: &ClusterId) -> Report {
     Report::new(
         Kind::Usage,
-        match last {
-            0 => format!("{job} has one log on `{cluster}`, whatever its workers"),
-            last => format!("the workers of {job} are 0 to {last}"),
+        match logs {
+            ..=1 => format!("{job} has one log on `{cluster}`, whatever its workers"),
+            logs => format!("the workers of {job} are 0 to {}", logs - 1),
         },
     )
 }

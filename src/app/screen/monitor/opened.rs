@@ -1,5 +1,7 @@
 //! The run that is shown: its replica, its rows, the cursor on them, the pane.
 
+use jiff::Timestamp;
+
 use super::{
     Step,
     cursor::Cursor,
@@ -18,7 +20,7 @@ use crate::{
         log::Needle,
         msg::ClusterHealth,
     },
-    domain::{ids::JobIx, placement::replicas, run::Run, site::Capabilities, status::Status},
+    domain::{ids::JobIx, placement::logs, run::Run, status::Status},
 };
 
 /// What stands beside or under the table.
@@ -51,6 +53,9 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opened {
     pub(super) run: Run,
+    /// When its last job ended, once all have: looked up with the news, since every
+    /// frame tells it.
+    ended_at: Option<Timestamp>,
     pub(super) index: Index,
     pub(super) conducting: bool,
     /// Who else conducts it, in words.
@@ -75,6 +80,7 @@ impl Opened {
         let mut cursor = Cursor::default();
         cursor.go(&index, 0, 1);
         Self {
+            ended_at: ended_at(&run),
             run,
             index,
             conducting,
@@ -93,6 +99,11 @@ impl Opened {
 
     pub fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// When its last job ended; `None` while some have not.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
     }
 
     pub fn index(&self) -> &Index {
@@ -166,9 +177,8 @@ impl Opened {
             let number = pane.attempt?;
             let attempt = row.attempts.iter().find(|a| a.number == number)?;
             let id = attempt.cluster.as_ref()?;
-            let kind = clusters.iter().find(|known| known.id == *id)?.kind;
-            let apart = Capabilities::of(kind).worker_logs;
-            apart.then(|| replicas(row.spec_of(number), false))
+            let health = clusters.iter().find(|known| known.id == *id)?;
+            Some(logs(row.spec_of(number), &health.can))
         };
         found().unwrap_or(1)
     }
@@ -195,6 +205,7 @@ impl Opened {
     /// The run as it stands now; `changed` are its rows that differ, each once.
     pub(super) fn take_in(&mut self, run: Run, changed: &[JobIx], rows: usize) {
         self.run = run;
+        self.ended_at = ended_at(&self.run);
         if self.index.update(&self.run, changed) {
             self.cursor.settle(&self.index, rows);
         }
@@ -203,6 +214,7 @@ impl Opened {
     pub(super) fn replace(&mut self, run: Run, conducting: bool, rows: usize) {
         let former = std::mem::replace(&mut self.index, Index::new(&run));
         self.run = run;
+        self.ended_at = ended_at(&self.run);
         self.conducting = conducting;
         self.index.take_view(&former, &self.run);
         self.cursor.settle(&self.index, rows);
@@ -229,6 +241,10 @@ impl Opened {
         self.index.set_filter(Filter::read(text), &self.run);
         self.cursor.settle(&self.index, rows);
     }
+}
+
+fn ended_at(run: &Run) -> Option<Timestamp> {
+    run.is_ended().then(|| run.ended_at())
 }
 
 impl Opened {

@@ -28,8 +28,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 fn run(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let (run, theme) = (view.opened.run(), view.theme);
     let width = usize::from(area.width);
-    let age = if run.is_ended() {
-        let ended = run.ended_at();
+    let age = if let Some(ended) = view.opened.ended_at() {
         let took = ended.duration_since(run.created_at).as_secs();
         // A moment, not an age: nothing wakes the screen up any more.
         let ended = ended.to_zoned(view.zone.clone());

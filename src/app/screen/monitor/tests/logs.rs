@@ -1,7 +1,10 @@
 //! The log pane.
 
 use super::*;
-use crate::{app::screen::monitor::log_pane::LogState, domain::site::ClusterKind};
+use crate::{
+    app::screen::monitor::log_pane::LogState,
+    domain::site::{Capabilities, ClusterKind},
+};
 
 fn lines(numbers: std::ops::Range<u32>, line: impl Fn(u32) -> String) -> String {
     numbers.flat_map(|n| [line(n), "\n".to_owned()]).collect()
@@ -294,7 +297,7 @@ fn the_workers_of_a_gang_are_read_one_by_one_where_each_has_a_log() {
 
     let mut health = m.health.clone();
     for cluster in &mut health {
-        cluster.kind = ClusterKind::Local;
+        cluster.can = Capabilities::of(ClusterKind::Local);
     }
     update(&mut m, Msg::Clusters(health));
     assert!(press(&mut m, "{").is_empty());

@@ -1,5 +1,6 @@
 //! Sessions: keys in, the model and effects out.
 
+mod actions;
 mod index;
 mod logs;
 mod sessions;
