@@ -295,7 +295,9 @@ pub fn over(jobs: usize) -> Run {
     for ix in 0..u32::try_from(jobs).unwrap_or(u32::MAX) {
         let unsent = run.job(JobIx(ix)).is_some_and(|job| job.attempt().is_none());
         if unsent {
-            sent(ix, 1, "lab", 300).iter().for_each(|record| drop(run.apply(record)));
+            for record in &sent(ix, 1, "lab", 300) {
+                run.apply(record);
+            }
         }
         run.apply(&observed(ix, 1, 700, ended(Status::Succeeded, 310, 690)));
     }
