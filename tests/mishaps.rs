@@ -128,6 +128,20 @@ fn a_cancel_that_reaches_no_cluster_is_no_success() {
 }
 
 #[test]
+fn a_cancel_may_say_why() {
+    let world = World::with_batch("jobs: [{name: long, command: 'sleep 600'}]\n");
+    world.run("submit batch.yaml --yes").expect(0);
+    world.until("last", "it runs", |s| job(s, "long")["status"] == "running");
+    let why = "wrong data\u{1b}[2J";
+    world.run_args(&["cancel", "last", "--yes", "--reason", why]).expect(0);
+    let status = world.json("status --json", 0);
+    let reason = job(&status, "long")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("cancelled") && reason.ends_with(why), "{reason}");
+    let shown = world.run("status").expect(0).stdout;
+    assert!(shown.contains("wrong data") && !shown.contains('\u{1b}'), "{shown}");
+}
+
+#[test]
 fn with_max_failures_all_jobs_run_side_by_side() {
     let meet =
         "touch $JOBDECK_JOB; until [ -e j-1 ] && [ -e j-2 ] && [ -e j-3 ]; do sleep 0.1; done";

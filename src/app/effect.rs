@@ -22,18 +22,13 @@ pub enum Stream {
 pub enum RunCommand {
     Cancel {
         jobs: Vec<JobIx>,
+        /// In the words of who asks.
+        why: Option<String>,
     },
     /// Hold, release or requeue jobs that their cluster has.
-    Act {
-        action: RemoteAction,
-        jobs: Vec<JobIx>,
-    },
+    Act { action: RemoteAction, jobs: Vec<JobIx> },
     /// `changes`: field name and new text, as with `retry --set`.
-    Retry {
-        jobs: Vec<JobIx>,
-        changes: Vec<(String, String)>,
-        current_code: bool,
-    },
+    Retry { jobs: Vec<JobIx>, changes: Vec<(String, String)>, current_code: bool },
     /// Go on sending what is held.
     Send,
     /// Send nothing more; what is unsent becomes `not_submitted`, retryable.

@@ -124,6 +124,7 @@ pub enum Action {
     RetryWith,
     RetryFailed,
     Cancel,
+    CancelWith,
     Hold,
     Release,
     Requeue,

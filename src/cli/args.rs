@@ -270,6 +270,9 @@ pub struct Retry {
 pub struct Cancel {
     #[command(flatten)]
     pub jobs: Jobs,
+    /// Why, in your own words; shown with the jobs from then on.
+    #[arg(long, value_name = "WORDS")]
+    pub reason: Option<String>,
     /// Cancel without asking.
     #[arg(short, long)]
     pub yes: bool,

@@ -341,7 +341,10 @@ pub async fn cancel(cx: &Context<'_>, args: &CancelArgs) -> Answer {
         return Ok(code);
     }
     let mut handle = opened(cx, &id, Options::look()).await?;
-    let done = handle.commands.ask(Command::Cancel { jobs: jobs.clone() }).await?;
+    let done = handle
+        .commands
+        .ask(Command::Cancel { jobs: jobs.clone(), why: args.reason.clone() })
+        .await?;
     told(cx, &done);
     let jobs = done.jobs;
     let ended =

@@ -128,7 +128,7 @@ pub async fn follow(
                 if wish.stop_on_interrupt && by_hand && interrupts_seen == 1 {
                     let jobs = live(&handle.run);
                     out.say(format!("interrupted: stopping {}; again leaves at once", jobs_word(jobs.len())));
-                    handle.commands.send(Command::Cancel { jobs });
+                    handle.commands.send(Command::Cancel { jobs, why: None });
                 } else {
                     handle.commands.send(Command::Detach { background: wish.background });
                 }

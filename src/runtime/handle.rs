@@ -85,6 +85,9 @@ pub enum Command {
     /// Ends these jobs; those not sent yet become `stopped` at once.
     Cancel {
         jobs: Vec<JobIx>,
+        /// In the words of who asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// Asks the clusters to do this to these jobs, once; those that it does not suit
     /// are left alone.

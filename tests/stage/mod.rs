@@ -219,7 +219,7 @@ impl World {
             })],
             Effect::CheckClusters => vec![Msg::Clusters(self.health.clone())],
             Effect::Run { command, .. } => match command {
-                RunCommand::Cancel { jobs }
+                RunCommand::Cancel { jobs, .. }
                 | RunCommand::Act { jobs, .. }
                 | RunCommand::Retry { jobs, .. } => {
                     vec![Msg::Notice(format!("{} jobs", jobs.len()))]

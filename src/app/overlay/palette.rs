@@ -75,6 +75,7 @@ fn is_about_a_row(action: Action) -> bool {
             | A::Retry
             | A::RetryWith
             | A::Cancel
+            | A::CancelWith
             | A::Hold
             | A::Release
             | A::Requeue

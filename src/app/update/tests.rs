@@ -197,7 +197,7 @@ fn a_submission_makes_the_plan_old() {
         m,
         Confirmed::Run {
             run: sample::small().id,
-            command: crate::app::effect::RunCommand::Cancel { jobs: Vec::new() },
+            command: crate::app::effect::RunCommand::Cancel { jobs: Vec::new(), why: None },
         },
         &mut Vec::new(),
     );

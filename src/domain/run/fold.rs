@@ -39,6 +39,7 @@ impl Run {
                 reason: None,
                 blocked: false,
                 cancel_asked: false,
+                cancel_why: None,
                 automatic_retries: 0,
                 attempts: Vec::new(),
             })
@@ -213,9 +214,9 @@ impl Run {
                     true
                 });
             }
-            Record::CancelAsked { jobs } => {
+            Record::CancelAsked { jobs, why } => {
                 for job in jobs {
-                    self.touch(*job, &mut changed, |row| row.cancel(at));
+                    self.touch(*job, &mut changed, |row| row.cancel(why.as_ref(), at));
                 }
             }
         }

@@ -137,6 +137,8 @@ pub struct RunJob {
     pub blocked: bool,
     /// A cancel was asked for and its end was not seen yet.
     pub cancel_asked: bool,
+    /// Why, in the words of who asked for the last cancel.
+    pub cancel_why: Option<Arc<str>>,
     /// Attempts that `max_retries` has opened since a person last asked for one.
     pub automatic_retries: u32,
     /// Oldest first; empty while nothing was sent.

@@ -180,6 +180,9 @@ pub enum Record {
     },
     CancelAsked {
         jobs: Vec<JobIx>,
+        /// In the words of who asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Arc<str>>,
     },
     /// Nothing more is sent until a person says so.
     Held {

@@ -98,17 +98,17 @@ impl RunJob {
 
     /// The request did not leave, or the job did not come to be.
     pub(super) fn void(&mut self, attempt: u32, why: &str, at: Timestamp) -> bool {
-        let cancelled = self.cancel_asked;
+        let cancelled = self.cancel_asked.then(|| self.with_why("cancelled before it was sent"));
         self.with(attempt, |a| {
             if matches!(a.status, Status::Submitting | Status::Unknown) {
                 a.submitted_at = None;
                 a.absent_looks = 0;
                 a.reason = Some(why.into());
                 a.status = Status::Waiting;
-                if cancelled {
+                if let Some(reason) = cancelled {
                     a.status = Status::Stopped;
                     a.cause = Some(Cause::Cancelled);
-                    a.reason = Some("cancelled before it was sent".into());
+                    a.reason = Some(reason);
                     a.finished_at = Some(at);
                 }
             }
@@ -117,6 +117,7 @@ impl RunJob {
 
     pub(super) fn observe(&mut self, sent_as: u32, facts: &JobFacts, at: Timestamp) -> bool {
         let known = self.started_as(sent_as);
+        let cancel_why = self.cancel_why.clone();
         let attempts = self.attempts.len();
         let Some(at_ix) = self.attempts.iter().rposition(|a| a.sent_as == sent_as) else {
             return false;
@@ -153,6 +154,10 @@ impl RunJob {
             self.add(next);
         } else {
             attempt.learn(facts, at);
+            if newest && attempt.cause == Some(Cause::Cancelled) && cancel_why.is_some() {
+                let plain = attempt.reason.as_deref().unwrap_or("cancelled");
+                attempt.reason = Some(because(plain, cancel_why.as_deref()));
+            }
         }
         if newest {
             self.blocked = facts.blocked;
@@ -208,6 +213,7 @@ impl RunJob {
         self.reason = None;
         self.blocked = false;
         self.cancel_asked = false;
+        self.cancel_why = None;
         true
     }
 
@@ -251,24 +257,27 @@ impl RunJob {
         }
     }
 
-    pub(super) fn cancel(&mut self, at: Timestamp) -> bool {
+    pub(super) fn cancel(&mut self, why: Option<&Arc<str>>, at: Timestamp) -> bool {
+        if !self.status.is_ended() {
+            self.cancel_why = why.cloned();
+        }
         match self.status {
-            Status::Waiting => self.end_unsent(
-                Status::Stopped,
-                Some(Cause::Cancelled),
-                "cancelled before it was sent",
-                at,
-            ),
+            Status::Waiting => {
+                let reason = self.with_why("cancelled before it was sent");
+                self.end_unsent(Status::Stopped, Some(Cause::Cancelled), &reason, at)
+            }
             // Another run's job: this row stops following, the job goes on there.
             _ if !self.status.is_ended()
                 && self.attempts.last().is_some_and(|a| a.follows.is_some()) =>
             {
                 let attempt = self.attempts.last().map_or(1, |a| a.number);
+                let why = self.cancel_why.clone();
                 self.with(attempt, |a| {
                     let from = a.follows.as_ref().map(|k| k.run.to_string()).unwrap_or_default();
+                    let plain = format!("no longer followed; it goes on in run {from}");
                     a.status = Status::Stopped;
                     a.cause = Some(Cause::Cancelled);
-                    a.reason = Some(format!("no longer followed; it goes on in run {from}").into());
+                    a.reason = Some(because(&plain, why.as_deref()));
                     a.finished_at = Some(at);
                 })
             }
@@ -278,6 +287,19 @@ impl RunJob {
                 true
             }
         }
+    }
+
+    /// What happened, and why a person wanted it.
+    fn with_why(&self, what: &str) -> Arc<str> {
+        because(what, self.cancel_why.as_deref())
+    }
+}
+
+/// What happened, and why it was asked for: `cancelled: wrong data`.
+fn because(what: &str, why: Option<&str>) -> Arc<str> {
+    match why {
+        Some(why) => format!("{what}: {why}").into(),
+        None => what.into(),
     }
 }
 

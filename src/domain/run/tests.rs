@@ -97,7 +97,7 @@ fn records() -> impl Strategy<Value = Record> {
         3 => (job(), 1_u32..4, any::<bool>()).prop_map(|(job, attempt, automatic)| {
             Record::Retried { job, attempt, spec: None, replicas: None, code: None, automatic }
         }),
-        1 => rows().prop_map(|jobs| Record::CancelAsked { jobs }),
+        1 => rows().prop_map(|jobs| Record::CancelAsked { jobs, why: None }),
         1 => Just(Record::Held { reason: "x".into() }),
         1 => Just(Record::Released),
         1 => Just(Record::Closed { held: None }),
@@ -349,13 +349,56 @@ fn a_row_cancelled_while_it_waits_again_is_stopped() {
         Record::Intent { cluster: lab, jobs: vec![(JobIx(2), 1)] },
         Record::Observed { job: JobIx(2), attempt: 1, facts },
         Record::Revived { jobs: vec![JobIx(2)] },
-        Record::CancelAsked { jobs: vec![JobIx(2)] },
+        Record::CancelAsked { jobs: vec![JobIx(2)], why: None },
     ]) {
         run.apply(&stamped(record, secs));
     }
     let row = &run.jobs[2];
     assert_eq!(row.status, Status::Stopped);
     assert_eq!(row.attempts.last().map(|a| a.status), Some(Status::NotSubmitted));
+}
+
+#[test]
+fn the_reason_of_a_cancel_is_told_wherever_it_ends() {
+    let mut run = Run::new(&approved(JOBS, &[]));
+    let (lab, why) = (ClusterId::new("lab"), || Some("wrong data".into()));
+    let mut ended = JobFacts::of(Status::Stopped);
+    ended.cause = Some(Cause::Cancelled);
+    let mut ended_with_words = ended.clone();
+    ended_with_words.reason = Some("cancelled before it started".into());
+    let mut finished = JobFacts::of(Status::Succeeded);
+    finished.reason = Some("done".into());
+    let sent = (1..5).map(|job| (JobIx(job), 1)).collect();
+    for (secs, record) in (1..).zip([
+        Record::Intent { cluster: lab, jobs: sent },
+        Record::CancelAsked { jobs: (0..4).map(JobIx).collect(), why: why() },
+        Record::Observed { job: JobIx(1), attempt: 1, facts: ended.clone() },
+        Record::Observed { job: JobIx(2), attempt: 1, facts: ended_with_words },
+        // It was faster than the cancel.
+        Record::Observed { job: JobIx(3), attempt: 1, facts: finished },
+        // Cancelled there by somebody else.
+        Record::Observed { job: JobIx(4), attempt: 1, facts: ended },
+    ]) {
+        run.apply(&stamped(record, secs));
+    }
+    let reason = |job: u32| run.reason(JobIx(job)).map(|why| why.to_string());
+    assert_eq!(reason(0).as_deref(), Some("cancelled before it was sent: wrong data"));
+    assert_eq!(reason(1).as_deref(), Some("cancelled: wrong data"));
+    assert_eq!(reason(2).as_deref(), Some("cancelled before it started: wrong data"));
+    assert_eq!(reason(3).as_deref(), Some("done"));
+    assert_eq!(reason(4), None);
+    assert_eq!(run.jobs[1].attempts[0].reason.as_deref(), Some("cancelled: wrong data"));
+    // A new attempt has nothing to do with it any more.
+    let again = Record::Retried {
+        job: JobIx(1),
+        attempt: 2,
+        spec: None,
+        replicas: None,
+        code: None,
+        automatic: false,
+    };
+    run.apply(&stamped(again, 9));
+    assert_eq!(run.jobs[1].cancel_why, None);
 }
 
 #[test]

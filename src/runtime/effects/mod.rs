@@ -274,7 +274,7 @@ impl Perform for Effects {
             }
             Effect::Run { run, command } => {
                 let command = match command {
-                    RunCommand::Cancel { jobs } => Command::Cancel { jobs },
+                    RunCommand::Cancel { jobs, why } => Command::Cancel { jobs, why },
                     RunCommand::Act { action, jobs } => Command::Act { action, jobs },
                     RunCommand::Retry { jobs, changes, current_code } => Command::Retry {
                         jobs,

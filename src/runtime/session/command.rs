@@ -101,9 +101,8 @@ impl Conducting<'_> {
 
     async fn decide(&mut self, command: &Command) -> Result<Decision, Report> {
         match command {
-            Command::Cancel { jobs } | Command::Act { action: RemoteAction::Cancel, jobs } => {
-                self.decide_cancel(jobs)
-            }
+            Command::Cancel { jobs, why } => self.decide_cancel(jobs, why.as_deref()),
+            Command::Act { action: RemoteAction::Cancel, jobs } => self.decide_cancel(jobs, None),
             Command::Act { action, jobs } => self.decide_act(*action, jobs),
             Command::Retry { jobs, changes, code } => self.decide_retry(jobs, changes, *code).await,
             Command::Send => Ok(self.decide_send()),
@@ -179,7 +178,7 @@ impl Conducting<'_> {
         }
     }
 
-    fn decide_cancel(&self, jobs: &[JobIx]) -> Result<Decision, Report> {
+    fn decide_cancel(&self, jobs: &[JobIx], why: Option<&str>) -> Result<Decision, Report> {
         let run = &self.s.run;
         let open: Vec<JobIx> = self
             .known(jobs)?
@@ -206,7 +205,8 @@ impl Conducting<'_> {
         let records = if open.is_empty() {
             Vec::new()
         } else {
-            vec![Record::CancelAsked { jobs: open.clone() }]
+            let why = why.map(str::trim).filter(|why| !why.is_empty()).map(Into::into);
+            vec![Record::CancelAsked { jobs: open.clone(), why }]
         };
         let mut notes = followed_elsewhere(run, &open);
         notes.extend(missing);

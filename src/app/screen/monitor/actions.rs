@@ -9,6 +9,7 @@ use crate::{
         effect::{Effect, RunCommand},
         filter::FilterLine,
         keymap::Action,
+        line::Line,
         overlay::{Confirm, Overlay},
     },
     domain::{
@@ -213,7 +214,14 @@ impl Monitor {
                 let jobs = crate::domain::run::outstanding(&opened.run, &failed).retry;
                 return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx));
             }
-            Action::Cancel => return asking(ask::cancel(&opened.run, opened.targets())),
+            Action::Cancel => return asking(ask::cancel(&opened.run, opened.targets(), None)),
+            Action::CancelWith => {
+                let jobs = opened.targets();
+                match ask::cancel(&opened.run, jobs.clone(), None) {
+                    Ok(_) => opened.input = Input::Reason { jobs, line: Line::default() },
+                    Err(why) => return vec![Step::Notice(why.into())],
+                }
+            }
             Action::Hold => return act(opened, RemoteAction::Hold, cx),
             Action::Release => return act(opened, RemoteAction::Release, cx),
             Action::Requeue => return act(opened, RemoteAction::Requeue, cx),
@@ -291,7 +299,7 @@ fn act(opened: &Opened, action: RemoteAction, cx: &Context<'_>) -> Vec<Step> {
     vec![Step::Do(Effect::Run { run: run.id.clone(), command })]
 }
 
-fn asking(question: Result<Confirm, impl Into<String>>) -> Vec<Step> {
+pub(super) fn asking(question: Result<Confirm, impl Into<String>>) -> Vec<Step> {
     vec![match question {
         Ok(confirm) => Step::Push(Overlay::Confirm(confirm)),
         Err(why) => Step::Notice(why.into()),

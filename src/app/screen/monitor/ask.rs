@@ -140,8 +140,12 @@ fn again(
     })
 }
 
-/// The question before a cancel.
-pub fn cancel(run: &Run, mut jobs: Vec<JobIx>) -> Result<Confirm, &'static str> {
+/// The question before a cancel. `why`: in the words of who asks.
+pub fn cancel(
+    run: &Run,
+    mut jobs: Vec<JobIx>,
+    why: Option<String>,
+) -> Result<Confirm, &'static str> {
     let asked = jobs.len();
     jobs.retain(|ix| run.job(*ix).is_some_and(|j| !j.status.is_ended()));
     if jobs.is_empty() {
@@ -160,7 +164,10 @@ pub fn cancel(run: &Run, mut jobs: Vec<JobIx>) -> Result<Confirm, &'static str> 
         [one] => format!("Cancel {}?", name(run, *one)),
         _ => format!("Cancel {} jobs?", jobs.len()),
     };
-    let command = RunCommand::Cancel { jobs };
+    if let Some(why) = &why {
+        lines.push(format!("reason: {why}"));
+    }
+    let command = RunCommand::Cancel { jobs, why };
     Ok(Confirm::new(title, lines, Confirmed::Run { run: run.id.clone(), command }))
 }
 

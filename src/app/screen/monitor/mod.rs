@@ -117,6 +117,19 @@ impl Monitor {
                     }
                 }
             },
+            Input::Reason { jobs, line } => match key.code {
+                KeyCode::Enter => {
+                    let why = line.text().trim();
+                    let why = (!why.is_empty()).then(|| why.to_owned());
+                    let asked = ask::cancel(&opened.run, std::mem::take(jobs), why);
+                    opened.input = Input::None;
+                    return Some(actions::asking(asked));
+                }
+                KeyCode::Esc => opened.input = Input::None,
+                _ => {
+                    line.on_key(key);
+                }
+            },
             Input::Retry(form) => match form.on_key(key) {
                 retry::Answer::Open => {}
                 retry::Answer::Close => {
@@ -161,6 +174,7 @@ impl Monitor {
                 }
             }
             Input::Retry(form) => form.line.insert(text),
+            Input::Reason { line, .. } => line.insert(text),
         }
         self.follow_cursor(cx)
     }

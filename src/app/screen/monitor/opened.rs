@@ -47,6 +47,11 @@ pub enum Input {
         former: Option<Needle>,
     },
     Retry(RetryForm),
+    /// Why these are to be cancelled.
+    Reason {
+        jobs: Vec<JobIx>,
+        line: Line,
+    },
 }
 
 /// The run that is shown.

@@ -211,7 +211,7 @@ async fn cancelling_stops_what_runs_and_what_waits() {
     let mut handle = engine.start(approved, Options::conduct(Until::Settled)).await.unwrap();
     until_running(&mut handle, 4).await;
     let all = (0..5).map(JobIx).collect();
-    let done = handle.commands.ask(Command::Cancel { jobs: all }).await.unwrap();
+    let done = handle.commands.ask(Command::Cancel { jobs: all, why: None }).await.unwrap();
     assert!(done.message.contains("4 jobs; 1 not sent yet"), "{}", done.message);
     let finish = end(&mut handle).await;
     assert!(finish.settled);

@@ -20,7 +20,8 @@ async fn a_second_window_reads_along_and_its_commands_arrive() {
     let mut second = bench.engine().open(&first.id, Options::window()).await.unwrap();
     until_role(&mut second, |r| matches!(r, Role::Following(_))).await;
     until_running(&mut second, 4).await;
-    let done = second.commands.ask(Command::Cancel { jobs: vec![JobIx(2)] }).await.unwrap();
+    let done =
+        second.commands.ask(Command::Cancel { jobs: vec![JobIx(2)], why: None }).await.unwrap();
     assert_eq!(done.message, "cancel asked for 1 job");
     while second.run.jobs[2].status != Status::Stopped {
         second.next().await.unwrap();
@@ -31,7 +32,7 @@ async fn a_second_window_reads_along_and_its_commands_arrive() {
     end(&mut first).await;
     until_role(&mut second, |r| *r == Role::Conducting).await;
     let all = (0..4).map(JobIx).collect();
-    second.commands.ask(Command::Cancel { jobs: all }).await.unwrap();
+    second.commands.ask(Command::Cancel { jobs: all, why: None }).await.unwrap();
     while second.run.count(Status::Stopped) < 4 {
         second.next().await.unwrap();
     }
@@ -164,7 +165,7 @@ async fn cancelling_an_attached_row_says_whose_job_it_is_and_leaves_it() {
     }
     let mut second = engine.start(approve("two", list, |_| {}), options()).await.unwrap();
     until_running(&mut second, 2).await;
-    let cancel = |job| Command::Cancel { jobs: vec![JobIx(job)] };
+    let cancel = |job| Command::Cancel { jobs: vec![JobIx(job)], why: None };
     let done = second.commands.ask(cancel(0)).await.unwrap();
     assert_eq!(
         done.notes,
@@ -199,7 +200,8 @@ async fn a_conductor_elsewhere_that_does_not_answer_is_told() {
     let dir = engine.dir(&handle.id);
     std::fs::write(dir.owner(), serde_json::to_vec(&owner).unwrap()).unwrap();
     let mut second = engine.open(&handle.id, Options::look()).await.unwrap();
-    let refused = second.commands.ask(Command::Cancel { jobs: vec![JobIx(0)] }).await.unwrap_err();
+    let refused =
+        second.commands.ask(Command::Cancel { jobs: vec![JobIx(0)], why: None }).await.unwrap_err();
     assert!(refused.message.contains("4711 on elsewhere"), "{refused}");
     second.commands.send(Command::Detach { background: false });
     end(&mut second).await;

@@ -20,15 +20,18 @@ pub(super) fn line(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let (label, typed) = match view.opened.input() {
         Input::Filter(filter) => ("filter ", Some(&filter.line)),
         Input::Search { line, .. } => ("search ", Some(line)),
+        Input::Reason { line, .. } => ("reason ", Some(line)),
         Input::None | Input::Retry(_) => ("filter ", None),
     };
-    let searching = matches!(view.opened.input(), Input::Search { .. });
-    let right = if searching {
-        "Enter goes to the match  Esc".to_owned()
-    } else {
-        let (shown, all) = (view.opened.index().shown(), view.opened.run().jobs.len());
-        format!("{} of {}", grouped(shown), grouped(all))
+    let right = match view.opened.input() {
+        Input::Search { .. } => "Enter goes to the match  Esc".to_owned(),
+        Input::Reason { .. } => "Enter asks before it cancels  Esc".to_owned(),
+        _ => {
+            let (shown, all) = (view.opened.index().shown(), view.opened.run().jobs.len());
+            format!("{} of {}", grouped(shown), grouped(all))
+        }
     };
+    let filters = matches!(view.opened.input(), Input::Filter(_));
     let buf = frame.buffer_mut();
     let (x, _) = buf.set_stringn(area.x + 1, area.y, label, 8, theme.accent);
     let at = area.right().saturating_sub(text::width(&right) as u16 + 1);
@@ -41,7 +44,7 @@ pub(super) fn line(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         buf.set_string(x, area.y, words, theme.matched);
         return;
     };
-    if line.is_empty() && !searching {
+    if line.is_empty() && filters {
         let help = text::fit(HELP, usize::from(room.saturating_sub(1)));
         buf.set_string(x + 1, area.y, help, theme.placeholder);
         input::draw(frame, Rect { x, width: 1, ..area }, line, theme);

@@ -35,9 +35,32 @@ fn a_group_is_retried_and_cancelled_as_a_whole() {
     assert!(words.contains("6 that succeeded are left alone"), "{words}");
     press(&mut m, "esc c");
     let (command, _) = question(&m);
-    assert_eq!(command, RunCommand::Cancel { jobs: vec![JobIx(12), JobIx(13), JobIx(14)] });
+    assert_eq!(
+        command,
+        RunCommand::Cancel { jobs: vec![JobIx(12), JobIx(13), JobIx(14)], why: None }
+    );
     let effects = press(&mut m, "y");
     assert!(matches!(effects.as_slice(), [Effect::Run { command: RunCommand::Cancel { .. }, .. }]));
+}
+
+#[test]
+fn a_cancel_may_say_why() {
+    let mut m = small();
+    // Esc leaves the words, and cancels nothing.
+    press(&mut m, "C w esc");
+    assert!(m.overlays.is_empty());
+    assert!(press(&mut m, "C w r o n g space s e e d enter").is_empty());
+    let (command, words) = question(&m);
+    let why = Some("wrong seed".to_owned());
+    assert_eq!(command, RunCommand::Cancel { jobs: vec![JobIx(0)], why });
+    assert!(words.contains("reason: wrong seed"), "{words}");
+    let effects = press(&mut m, "y");
+    assert!(matches!(effects.as_slice(), [Effect::Run { command: RunCommand::Cancel { .. }, .. }]));
+    // Without words it is a plain cancel.
+    press(&mut m, "C enter");
+    let (command, words) = question(&m);
+    assert_eq!(command, RunCommand::Cancel { jobs: vec![JobIx(0)], why: None });
+    assert!(!words.contains("reason"), "{words}");
 }
 
 #[test]
@@ -78,7 +101,7 @@ fn marks_are_what_actions_take() {
     let mut m = small();
     press(&mut m, "space space c");
     let (command, words) = question(&m);
-    assert_eq!(command, RunCommand::Cancel { jobs: vec![JobIx(0), JobIx(1)] });
+    assert_eq!(command, RunCommand::Cancel { jobs: vec![JobIx(0), JobIx(1)], why: None });
     assert!(words.contains("what runs is ended"));
     press(&mut m, "esc i");
     assert_eq!(opened(&m).marks().len(), 18);
@@ -202,7 +225,7 @@ proptest! {
         prop::sample::select(vec![
             "j", "k", "l", "r", "R", "c", "e", "S", "X", "z", "Z", "g", "F", "s", "o", "space", "a",
             "i", "n", "/", "tab", "enter", "esc", "f", "w", "home", "end", "pgup", "pgdn", "left",
-            "right", "[", "]", "{", "}", "H", "U", "Q", "1", "0", "x", "ctrl-o",
+            "right", "[", "]", "{", "}", "H", "U", "Q", "C", "1", "0", "x", "ctrl-o",
         ]), 0..60))
     {
         let mut m = small();
