@@ -10,6 +10,7 @@ use super::{
     nearest::nearest,
     placeholder::{Fault, Mode, Scope, Template, Values},
     resources::{Gpus, Memory, TimeLimit},
+    send::marks,
 };
 
 /// What cannot be changed, or not to that.
@@ -159,7 +160,13 @@ fn fill(spec: &mut JobSpec, field: &str, text: &str) -> Result<String, Refusal> 
     let filled = template
         .render(Values { params: &values, name: &spec.name })
         .map_err(|fault| refusal(&fault))?;
-    spec.holes |= template.has_holes();
+    let has_holes = template.holes() > 0;
+    // Literal text elsewhere would be filled in too, or this by what is filled in there.
+    let clashes = if has_holes { spec.marks() > 0 } else { here && marks(&filled) > 0 };
+    if clashes && has_holes != spec.holes {
+        return Err(refusal(&Fault::Ambiguous));
+    }
+    spec.holes |= has_holes;
     Ok(filled)
 }
 
@@ -290,6 +297,19 @@ mod tests {
         assert_eq!(list.args, Some(Command::Argv(vec!["it's".into(), "lr-1".into()])));
         assert_eq!(set(&job, "env.V", "{x}-{attempt}").unwrap().env["V"], "it's-{attempt}");
         assert_eq!(set(&job, "project", "{x}").unwrap().project.as_deref(), Some("it's"));
+    }
+
+    #[test]
+    fn literal_braces_are_not_mixed_with_those_that_are_filled_in() {
+        let mut job = JobSpec::named("a");
+        job.command = Some(Command::Shell("echo {{run}}".into()));
+        assert!(set(&job, "env.V", "{run}").is_err(), "the command would be filled in too");
+        assert!(!set(&job, "env.V", "{{run}}").unwrap().holes);
+        job.command = Some(Command::Shell("echo {run}".into()));
+        job.holes = true;
+        assert!(set(&job, "env.V", "{{run}}").is_err(), "it would be filled in too");
+        assert!(set(&job, "env.V", "{run}").unwrap().holes);
+        assert!(set(&job, "project", "{{run}}").is_ok(), "nothing is filled in there");
     }
 
     #[test]

@@ -7,7 +7,10 @@
 //! `{{ }}` (which writes a brace) are not. `{run}` and `{attempt}` are not known
 //! before a job is sent: they stay in the text ([`super::send`] fills them in).
 
-use super::shell::{Context, HereDoc, Lexer};
+use super::{
+    send::marks,
+    shell::{Context, HereDoc, Lexer},
+};
 
 /// How a value is put into a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,9 +160,9 @@ impl Template {
         }
     }
 
-    /// `{run}` or `{attempt}` stands in it.
-    pub fn has_holes(&self) -> bool {
-        self.holes > 0
+    /// How often `{run}` and `{attempt}` stand in it, to be filled in.
+    pub fn holes(&self) -> usize {
+        self.holes
     }
 
     /// The parameters it uses, by index.
@@ -192,9 +195,7 @@ impl Template {
                 }
             }
         }
-        if self.holes > 0
-            && self.holes != out.matches("{run}").count() + out.matches("{attempt}").count()
-        {
+        if self.holes > 0 && self.holes != marks(&out) {
             return Err(Fault::Ambiguous);
         }
         if let Some((here, _)) =

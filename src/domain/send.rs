@@ -37,6 +37,21 @@ impl JobSpec {
         Cow::Owned(spec)
     }
 
+    /// How often `{run}` and `{attempt}` stand in the texts that
+    /// [`JobSpec::filled`] fills in, meant to be filled in or not.
+    pub fn marks(&self) -> usize {
+        let command = |c: &Command| match c {
+            Command::Shell(text) => marks(text),
+            Command::Argv(list) => list.iter().map(|text| marks(text)).sum(),
+        };
+        let paths = [&self.working_dir, &self.src_dir, &self.file];
+        let commands = [&self.command, &self.args];
+        commands.into_iter().flatten().map(command).sum::<usize>()
+            + self.env.values().map(|text| marks(text)).sum::<usize>()
+            + paths.into_iter().flatten().map(|text| marks(text)).sum::<usize>()
+            + self.libraries.iter().map(|text| marks(text)).sum::<usize>()
+    }
+
     /// Command and arguments as one: text for a shell when either is text.
     /// Arguments alone are for an image that brings its own command.
     pub fn launch(&self) -> Option<Command> {
@@ -62,6 +77,11 @@ impl JobSpec {
         env.push(("JOBDECK_ATTEMPT".into(), attempt.to_string()));
         env
     }
+}
+
+/// How often `{run}` and `{attempt}` stand in a text.
+pub fn marks(text: &str) -> usize {
+    text.matches("{run}").count() + text.matches("{attempt}").count()
 }
 
 /// The variable in which a parameter arrives.

@@ -248,6 +248,17 @@ fn run_and_attempt_are_filled_in_when_it_is_sent() {
 }
 
 #[test]
+fn a_literal_run_beside_one_that_is_filled_in_is_told_wherever_it_stands() {
+    let fault = "a literal `{run}` beside one that is filled in";
+    let filled = "- {name: a, command: 'x {run}', env: {V: '{{run}}'}}";
+    one_error(filled, &["jobs[0].env", fault]);
+    one_error("- {name: a, command: [x, '{run}', '{{attempt}}']}", &["jobs[0].command", fault]);
+    one_error(&sweep("x {a} {run}", "{a: [1, '{run}']}", "  env: {V: '{a}'}"), &[fault]);
+    good("- {name: a, command: 'x {{run}}', env: {V: '{{run}}'}, metadata: {m: '{{run}}'}}");
+    good("- {name: a, command: 'x {run}', env: {V: '{run}'}, metadata: {m: '{{run}}'}}");
+}
+
+#[test]
 fn unknown_and_unused_placeholders_are_told() {
     one_error(
         &sweep("x {lrr} {seed}", "{lr: [1, 2], seed: [1]}", "")

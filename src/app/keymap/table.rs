@@ -93,7 +93,7 @@ pub const TABLE: &[Entry] = &[
     row(A::RetryWith, Monitor, &["e"], "retry with changes", "retry with more memory, more time, another value"),
     shown(A::RetryFailed, Monitor, &["R"], "retry all failed", "retry every failed, rejected or lost job", ("retry failed", 70)),
     shown(A::Cancel, Monitor, &["c"], "cancel", "cancel the marked jobs, or this one", ("cancel", 80)),
-    row(A::CancelWith, Monitor, &["C"], "cancel with a reason", "say why, then cancel the marked jobs, or this one"),
+    row(A::CancelWith, Monitor, &["C"], "cancel, say why", "say why, then cancel the marked jobs, or this one"),
     row(A::Hold, Monitor, &["H"], "hold", "the cluster does not start the marked jobs, or this one, until they are released"),
     row(A::Release, Monitor, &["U"], "release", "the marked jobs, or this one, may start again"),
     row(A::Requeue, Monitor, &["Q"], "requeue", "the cluster ends the marked jobs, or this one, and starts them anew"),

@@ -14,7 +14,7 @@ use super::{
     read::{self, Folders},
     sink::Sink,
     tell,
-    template::{Compiler, NodeTemplate},
+    template::{Compiler, NodeTemplate, any_text},
     value,
 };
 use crate::domain::{
@@ -52,6 +52,8 @@ pub struct Expansion<'e, 'a> {
     name: Option<NodeTemplate>,
     changing: Vec<(&'e FieldDoc<'a>, NodeTemplate)>,
     options: Options<'e, 'a>,
+    /// How often `{run}` and `{attempt}` stand in each job, to be filled in.
+    holes: usize,
 }
 
 /// The option fields of an entry.
@@ -93,6 +95,7 @@ impl<'e, 'a> Expansion<'e, 'a> {
             name: None,
             changing: Vec::new(),
             options: Options::Same(Arc::default()),
+            holes: 0,
         };
         let mut used = vec![false; params.as_ref().map_or(0, Vec::len)];
         let mut options: Vec<(&FieldDoc, Vec<NodeTemplate>)> = Vec::new();
@@ -107,8 +110,7 @@ impl<'e, 'a> Expansion<'e, 'a> {
                 name: key != "name" && (params.is_some() || WITH_HOLES.contains(&key)),
                 holes: WITH_HOLES.contains(&key),
             };
-            let mut compiler =
-                Compiler { scope, used: &mut used, holes: false, faults: Vec::new() };
+            let mut compiler = Compiler { scope, used: &mut used, holes: 0, faults: Vec::new() };
             let mode = if matches!(field.spec.kind, FieldKind::Command) {
                 Mode::Shell
             } else {
@@ -116,7 +118,7 @@ impl<'e, 'a> Expansion<'e, 'a> {
             };
             let template = compiler.node(&field.node, mode);
             let under = field.under.as_ref().map(|node| compiler.node(node, mode));
-            it.base.holes |= compiler.holes;
+            it.holes += compiler.holes;
             let faults = compiler.faults;
             if !faults.is_empty() {
                 tell_faults(field, &faults, params.as_deref().unwrap_or_default(), sink);
@@ -138,6 +140,7 @@ impl<'e, 'a> Expansion<'e, 'a> {
                 },
             }
         }
+        it.base.holes = it.holes > 0;
         it.settle_options(options, sink);
         it.warn_of_unused(&used, sink);
         apply_type_defaults(&mut it.base, doc, sink);
@@ -172,6 +175,7 @@ impl<'e, 'a> Expansion<'e, 'a> {
             let name = spec.name.clone();
             let options =
                 self.fill(&mut spec, Values { params: &[], name: &name }, None, folders, sink);
+            self.tell_marks_from_text(&spec, sink);
             take(Draft { spec, options }, sink);
             return;
         };
@@ -206,7 +210,24 @@ impl<'e, 'a> Expansion<'e, 'a> {
             let name = spec.name.clone();
             let values = Values { params: &texts, name: &name };
             let options = self.fill(&mut spec, values, Some(&picked), folders, sink);
+            self.tell_marks_from_text(&spec, sink);
             take(Draft { spec, options }, sink);
+        }
+    }
+
+    /// What is filled in when the job is sent is found by its text, so that text must
+    /// not stand anywhere else in the job.
+    fn tell_marks_from_text(&self, spec: &JobSpec, sink: &mut Sink) {
+        if self.holes == 0 || spec.marks() <= self.holes {
+            return;
+        }
+        let escaped = |text: &str| text.contains("{{run}}") || text.contains("{{attempt}}");
+        let literal = |field: &&FieldDoc| {
+            WITH_HOLES.contains(&field.spec.key) && any_text(&field.node.value, &escaped)
+        };
+        let field = self.doc.fields.iter().find(literal).or_else(|| self.doc.field("command"));
+        if let Some(field) = field {
+            tell_faults(field, &[Fault::Ambiguous], &[], sink);
         }
     }
 

@@ -68,8 +68,8 @@ pub(super) struct Compiler<'c> {
     pub scope: Scope<'c>,
     /// By parameter: it stands somewhere.
     pub used: &'c mut [bool],
-    /// `{run}` or `{attempt}` stands somewhere.
-    pub holes: bool,
+    /// How often `{run}` and `{attempt}` stand somewhere.
+    pub holes: usize,
     pub faults: Vec<Fault>,
 }
 
@@ -115,7 +115,7 @@ impl Compiler<'_> {
         match Template::new(&scalar.text, mode, self.scope) {
             Ok(template) => {
                 template.params().for_each(|ix| self.mark(ix));
-                self.holes |= template.has_holes();
+                self.holes += template.holes();
                 match template.constant() {
                     Some(text) => {
                         let plain = scalar.plain && text == scalar.text;
@@ -152,9 +152,14 @@ fn constant_node(template: &NodeTemplate) -> Option<Node> {
 }
 
 fn has_brace(value: &TreeValue) -> bool {
+    any_text(value, &|text| text.contains(['{', '}']))
+}
+
+/// Whether one of its texts is so.
+pub(super) fn any_text(value: &TreeValue, is_so: &impl Fn(&str) -> bool) -> bool {
     match value {
-        TreeValue::Scalar(s) => s.text.contains(['{', '}']),
-        TreeValue::Seq(items) => items.iter().any(|i| has_brace(&i.value)),
-        TreeValue::Map(entries) => entries.iter().any(|e| has_brace(&e.value.value)),
+        TreeValue::Scalar(s) => is_so(&s.text),
+        TreeValue::Seq(items) => items.iter().any(|i| any_text(&i.value, is_so)),
+        TreeValue::Map(entries) => entries.iter().any(|e| any_text(&e.value.value, is_so)),
     }
 }
