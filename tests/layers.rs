@@ -47,12 +47,16 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "app",
         knows: &["domain", "error", "yaml"],
-        never: &[CLOCKS, WORLD, &["ratatui", "futures", "crate::yaml::read_source"]],
+        never: &[
+            CLOCKS,
+            WORLD,
+            &["ratatui", "futures", "crate::yaml::read_source", "crate::yaml::read_file"],
+        ],
     },
     Layer {
         name: "ui",
         knows: &["app", "domain", "error", "yaml"],
-        never: &[CLOCKS, WORLD, &["futures", "crate::yaml::read_source"]],
+        never: &[CLOCKS, WORLD, &["futures", "crate::yaml::read_source", "crate::yaml::read_file"]],
     },
     Layer { name: "yaml", knows: &["domain"], never: &[CLOCKS, SCREEN, &["tokio"]] },
     Layer { name: "error", knows: &[], never: &[CLOCKS, WORLD, SCREEN] },

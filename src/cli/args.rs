@@ -83,6 +83,8 @@ pub enum Command {
     Clean(Clean),
     /// A run as a batch file, without secrets.
     Export(Export),
+    /// Batches to begin with: built in, the site's, your own.
+    Templates(Templates),
     /// Clusters: health, free and total GPUs, queue.
     Clusters,
     /// What can't work here, and what to do about it.
@@ -319,6 +321,12 @@ pub struct Clean {
 pub struct Export {
     /// Run id, a unique prefix of one, or `last`.
     pub run: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Templates {
+    /// Print this template, for `jobdeck templates sweep > batch.yaml`.
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]

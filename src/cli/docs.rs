@@ -105,6 +105,9 @@ the user's configuration
 /etc/jobdeck/config.yaml
 the site's; its limits bound the user's
 .TP
+$XDG_CONFIG_HOME/jobdeck/templates, /etc/jobdeck/templates
+templates, the user's and the site's; a file with the name of another hides it
+.TP
 $XDG_STATE_HOME/jobdeck
 runs, logs, drafts
 .SH ENVIRONMENT

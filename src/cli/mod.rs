@@ -40,6 +40,7 @@ mod records;
 mod runs;
 mod steer;
 mod table;
+mod templates;
 mod ui;
 
 use args::{Cli, Command};
@@ -100,6 +101,7 @@ fn run(arguments: &[OsString], out: &Out) -> Answer {
         Some(Command::Man) => docs::man(out),
         Some(Command::Simulate(args)) => Err(docs::no_simulation(&args.kind)),
         Some(Command::Init) => init::init(&cli.global, out),
+        Some(Command::Templates(args)) => templates::templates(out, &args),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)

@@ -67,6 +67,13 @@ impl Sources {
             variables: std::env::vars_os().filter_map(text_pair).collect(),
         }
     }
+
+    /// The site's folder of templates, and the user's.
+    pub fn templates(&self) -> [Option<PathBuf>; 2] {
+        const FOLDER: &str = "templates";
+        let user = self.user.as_ref().and_then(|config| config.parent());
+        [self.etc_dir.as_ref().map(|etc| etc.join(FOLDER)), user.map(|folder| folder.join(FOLDER))]
+    }
 }
 
 fn text_pair((name, value): (OsString, OsString)) -> Option<(String, String)> {

@@ -10,6 +10,7 @@ pub mod finding;
 pub mod identity;
 pub mod ids;
 pub mod job;
+pub mod library;
 pub mod nearest;
 pub mod params;
 pub mod placeholder;

@@ -13,5 +13,6 @@ pub mod handle;
 mod keyboard;
 pub mod requests;
 mod session;
+pub mod templates;
 pub mod terminal;
 pub mod tui;

@@ -25,7 +25,7 @@ mod source;
 mod tests;
 
 pub use emit::{emit, emit_json, node_of_json};
-pub use source::{Source, SourceError, read_source};
+pub use source::{Source, SourceError, read_file, read_source};
 
 /// Texts above this many bytes are refused.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -99,7 +99,7 @@ pub fn plan(
 /// The bytes as text that YAML may hold.
 fn decode(bytes: &[u8]) -> Result<&str, YamlError> {
     if bytes.len() > MAX_BYTES {
-        return Err(too_large(bytes.len() as u64));
+        return Err(too_large(bytes.len() as u64, MAX_BYTES));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(YamlError::new(Pos { line: 1, column: 1 }, "the text is UTF-16")
@@ -130,10 +130,10 @@ fn decode(bytes: &[u8]) -> Result<&str, YamlError> {
     Ok(text)
 }
 
-fn too_large(bytes: u64) -> YamlError {
+fn too_large(bytes: u64, most: usize) -> YamlError {
     let size = bytes.div_ceil(1 << 20);
     YamlError {
-        message: format!("the text is too large: {size} MiB, at most {} MiB", MAX_BYTES >> 20),
+        message: format!("the text is too large: {size} MiB, at most {} MiB", most >> 20),
         hint: Some("write a sweep instead of one entry per job".into()),
         pos: None,
     }

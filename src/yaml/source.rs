@@ -38,11 +38,17 @@ pub enum SourceError {
 /// Reads a file, or standard input for `-`. A directory, FIFO, socket or device
 /// is refused without being read; so is a file above the bound.
 pub fn read_source(path: &Path) -> Result<Source, SourceError> {
-    let here = std::env::current_dir().ok();
     if path == Path::new("-") {
-        let bytes = read_bounded(std::io::stdin().lock(), "-")?;
+        let here = std::env::current_dir().ok();
+        let bytes = read_bounded(std::io::stdin().lock(), "-", MAX_BYTES)?;
         return Ok(Source { bytes, file: "-".into(), stem: "batch".into(), base_dir: here });
     }
+    read_file(path, MAX_BYTES)
+}
+
+/// Reads a file of at most this many bytes, as [`read_source`] does.
+pub fn read_file(path: &Path, most: usize) -> Result<Source, SourceError> {
+    let here = std::env::current_dir().ok();
     let file = path.display().to_string();
     let io = |source: std::io::Error| match source.kind() {
         ErrorKind::NotFound => SourceError::Missing { file: file.clone() },
@@ -58,11 +64,11 @@ pub fn read_source(path: &Path) -> Result<Source, SourceError> {
         OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(io)?;
     let metadata = handle.metadata().map_err(io)?;
     odd_kind(metadata.file_type()).map_or(Ok(()), |w| Err(refuse(w)))?;
-    if metadata.len() > MAX_BYTES as u64 {
-        let message = too_large(metadata.len()).message;
+    if metadata.len() > most as u64 {
+        let message = too_large(metadata.len(), most).message;
         return Err(SourceError::TooLarge { file, message });
     }
-    let bytes = read_bounded(handle, &file)?;
+    let bytes = read_bounded(handle, &file, most)?;
     let absolute = std::path::absolute(path).ok();
     Ok(Source {
         bytes,
@@ -75,13 +81,13 @@ pub fn read_source(path: &Path) -> Result<Source, SourceError> {
 }
 
 /// Reads to the end, or until it is clear that it is too large.
-fn read_bounded(from: impl Read, file: &str) -> Result<Vec<u8>, SourceError> {
+fn read_bounded(from: impl Read, file: &str, most: usize) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
-    from.take(MAX_BYTES as u64 + 1)
+    from.take(most as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| SourceError::Io { file: file.to_owned(), source })?;
-    if bytes.len() > MAX_BYTES {
-        let message = format!("the text is too large: more than {} MiB", MAX_BYTES >> 20);
+    if bytes.len() > most {
+        let message = format!("the text is too large: more than {} MiB", most >> 20);
         return Err(SourceError::TooLarge { file: file.to_owned(), message });
     }
     Ok(bytes)

@@ -20,6 +20,7 @@ use super::{
     tree::{Entry, FieldPath, Node, Value},
 };
 
+mod alone;
 mod entry;
 pub mod expand;
 pub(super) mod links;
@@ -28,6 +29,7 @@ pub mod sink;
 mod template;
 pub mod value;
 
+pub use alone::jobs;
 pub use entry::{EntryDoc, FieldDoc};
 
 /// A batch as written.

@@ -1,4 +1,4 @@
-//! The JSON answers of runs and clusters: what scripts read.
+//! The JSON answers of runs, clusters and templates: what scripts read.
 //!
 //! Every listed key is always there, `null` where there is nothing; jobs stand in
 //! batch order; times are RFC 3339 in UTC. Fields may be added, never changed.
@@ -11,6 +11,7 @@ use crate::domain::resources::Gpus;
 mod plan;
 mod status;
 mod submit;
+mod templates;
 mod withheld;
 
 pub use plan::RequestAnswer;
@@ -18,6 +19,7 @@ pub use status::{
     AttemptAnswer, ConductorAnswer, HealthAnswer, JobAnswer, JobAnswers, StatusAnswer,
 };
 pub use submit::{ResultAnswer, ResultAnswers, SubmitAnswer};
+pub use templates::{FaultAnswer, TemplateAnswer, TemplateTextAnswer, TemplatesAnswer};
 pub use withheld::{WithheldAction, WithheldAnswer, WithheldJob};
 
 /// Of every answer.

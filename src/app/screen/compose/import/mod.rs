@@ -7,7 +7,7 @@
 use crate::{
     app::form::value::{self, parse},
     domain::{
-        fields,
+        batch, fields,
         tree::{Entry, Node, Span, Value},
     },
 };
@@ -57,11 +57,7 @@ pub fn paste(text: &str) -> Imported {
         return script("", text);
     }
     if let Ok(root) = parse(text) {
-        let jobs = match root.get("jobs").map(|n| &n.value).or(Some(&root.value)) {
-            Some(Value::Seq(items)) => items.clone(),
-            Some(Value::Map(_)) => vec![root.clone()],
-            _ => Vec::new(),
-        };
+        let jobs = batch::jobs(&root, "");
         let is_job = |n: &Node| matches!(&n.value, Value::Map(e) if e.iter().any(|e| fields::job_field(&e.key).is_some()));
         if !jobs.is_empty() && jobs.iter().all(is_job) {
             return Imported { jobs, kind: "a batch" };
@@ -196,6 +192,8 @@ mod tests {
     fn a_pasted_batch() {
         assert_eq!(paste("- {name: a}\n- {name: b, gpus: 1}\n").jobs.len(), 2);
         assert_eq!(paste("name: x\njobs:\n  - command: a\n").jobs.len(), 1);
+        let taken = written(&paste("defaults: {gpus: 2}\njobs: [{command: a}]"));
+        assert_eq!(taken, ["{gpus: 2, command: a}"], "what it took over comes along");
         assert_eq!(paste("name: only\ncommand: x\n").jobs.len(), 1);
         assert_eq!(paste("echo hello: world\n").kind, "a list of commands");
     }
