@@ -53,7 +53,7 @@ fn every_command_line_arrives_as_it_is_written() {
     for (n, value) in values.iter().enumerate() {
         let plain: String = serde_json::from_str(&format!("\"{value}\"")).unwrap();
         for name in ["v", "w"] {
-            let path = lab.world.path().join(format!("remote/r/{name}-{}/1/stdout", n + 1));
+            let path = lab.log("r", &format!("{name}-{}", n + 1));
             assert_eq!(std::fs::read_to_string(path).unwrap(), plain, "{name}-{}", n + 1);
         }
     }

@@ -4,7 +4,7 @@
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -19,7 +19,8 @@ pub struct Lab {
     /// Ends before the folder that holds its socket does.
     _connection: Option<Connection>,
     pub world: World,
-    _quiet: Quiet,
+    /// `None`: another one has it.
+    _quiet: Option<Quiet>,
 }
 
 /// The shared connection that jobdeck leaves behind for its next call.
@@ -83,9 +84,21 @@ impl Lab {
     }
 
     fn with(more: &str, quiet: Quiet) -> Self {
-        let lab = Self { _connection: None, world: World::new(), _quiet: quiet };
-        lab.world.config(&lab.entry(more));
+        let lab = Self { _connection: None, world: World::new(), _quiet: Some(quiet) };
+        lab.world.config(&lab.entry(more, &lab.remote()));
         lab
+    }
+
+    /// Another state folder of the same user, with the same folder on the cluster.
+    pub fn beside(&self) -> Self {
+        let lab = Self { _connection: None, world: World::new(), _quiet: None };
+        lab.world.config(&lab.entry("", &self.remote()));
+        lab
+    }
+
+    /// The folder of everything that is kept on the cluster.
+    pub fn remote(&self) -> PathBuf {
+        self.world.path().join("remote")
     }
 
     /// The same cluster over ssh to its login node.
@@ -94,8 +107,8 @@ impl Lab {
         let config = told("ENGINE_TEST_SSH_CONFIG");
         let sockets = world.runtime().join("jobdeck");
         let connection = Connection { host, config: config.clone(), sockets };
-        let lab = Self { _connection: Some(connection), world, _quiet: Quiet::shared() };
-        let remote = lab.world.path().join("remote");
+        let lab = Self { _connection: Some(connection), world, _quiet: Some(Quiet::shared()) };
+        let remote = lab.remote();
         lab.world.config(&format!(
             "clusters:\n  lab:\n    kind: slurm\n    ssh: {host}\n    ssh_options: [-F, {config}]\n    \
              remote_dir: {}\n    min_interval: 500ms\n    {more}\n",
@@ -104,7 +117,7 @@ impl Lab {
         lab
     }
 
-    fn entry(&self, more: &str) -> String {
+    fn entry(&self, more: &str, remote: &Path) -> String {
         let bin = self.world.path().join("bin");
         for command in COMMANDS {
             self.wrap(command, "exec \"$real\" \"$@\"");
@@ -112,7 +125,7 @@ impl Lab {
         format!(
             "clusters:\n  lab:\n    kind: slurm\n    min_interval: 500ms\n    remote_dir: {}\n    \
              prefix: export SLURM_CONF={} PATH={}:$PATH\n    {more}\n",
-            self.world.path().join("remote").display(),
+            remote.display(),
             told("SLURM_CONF"),
             bin.display(),
         )
@@ -202,11 +215,17 @@ impl Lab {
     /// What lies where code is sent to: a folder by its content, and the notes of
     /// who uses it.
     pub fn code(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.world.path().join("remote/code")).unwrap().flatten();
+        let entries = fs::read_dir(self.remote().join("code")).unwrap().flatten();
         let mut names: Vec<_> =
             entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    /// Where a job's output of its first attempt lies.
+    pub fn log(&self, run: &str, job: &str) -> PathBuf {
+        let origin = fs::read_to_string(self.world.state().join("origin")).unwrap();
+        self.remote().join(format!("{run}/{job}/1.{origin}/stdout"))
     }
 
     /// Names that jobs have left in a file of the world when they started.

@@ -14,6 +14,7 @@ mod ends;
 mod faults;
 mod lab;
 mod login;
+mod origins;
 mod plans;
 mod queue;
 mod remote;

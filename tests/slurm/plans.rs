@@ -34,3 +34,22 @@ jobs:
     // Without being asked nobody asks.
     assert!(lab.world.json("plan b.yaml --json", 0)["estimates"].is_null());
 }
+
+#[test]
+#[ignore = "needs the cluster of tests/engines/slurm.sh"]
+fn gpus_that_are_free_are_known_with_and_without_accounting() {
+    let lab = Lab::alone("");
+    let free = |what: &str| {
+        let told = lab.world.json("clusters --json", 0);
+        let lab = told["clusters"].as_array().unwrap().iter().find(|c| c["name"] == "lab");
+        let lab = lab.unwrap().clone();
+        assert_eq!(lab["gpus_total"], 16, "{what}: {lab:#}");
+        lab["gpus_free"].as_u64().unwrap()
+    };
+    let before = free("nothing runs");
+    assert_eq!(before, 16);
+    lab.submit("r", "jobs: [{name: a, command: sleep 600, gpus: 3}]\n", false).expect(0);
+    lab.world.until("r", "running", |s| s["counts"]["running"] == 1);
+    assert_eq!(free("three are in use"), 13);
+    lab.end("r");
+}

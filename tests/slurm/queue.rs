@@ -174,7 +174,7 @@ fn cleaning_leaves_nothing_there_that_no_run_needs() {
     let mut left: Vec<_> =
         fs::read_dir(remote.join("r")).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["not of jobdeck", "slurm"], "only what jobdeck made goes");
+    assert_eq!(left, ["not of jobdeck"], "all that jobdeck made goes, and nothing else");
     assert_eq!(lab.code(), here, "the other run needs it");
     assert!(lab.world.run("logs s a-1").stdout.contains("trained"));
     lab.world.run("clean s --remote --yes").expect(0);

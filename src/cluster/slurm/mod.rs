@@ -55,6 +55,19 @@ impl SlurmCluster {
     pub fn new(id: ClusterId, settings: SlurmSettings, sockets: &Path, origin: Origin) -> Self {
         Self { inner: Arc::new(Slurm::new(id, settings, sockets, origin)) }
     }
+
+    /// With a script that answers in place of Slurm's commands.
+    #[cfg(test)]
+    pub fn scripted(
+        id: ClusterId,
+        settings: SlurmSettings,
+        origin: Origin,
+        script: transport::scripted::Script,
+    ) -> Self {
+        let mut slurm = Slurm::new(id, settings, Path::new("/nonexistent"), origin);
+        slurm.transport.script = Some(script);
+        Self { inner: Arc::new(slurm) }
+    }
 }
 
 #[async_trait]

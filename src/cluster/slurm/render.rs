@@ -18,7 +18,7 @@ use crate::{
     config::SlurmSettings,
     domain::{
         finding::Finding,
-        ids::ClusterId,
+        ids::{ClusterId, JobKey},
         job::{DependencyCondition, JobSpec, JobType},
         resources::{Memory, TimeLimit},
         tree::FieldPath,
@@ -53,9 +53,26 @@ impl Place<'_> {
         }
     }
 
-    /// The folder of one run.
+    /// The folder of one run. Runs that other state folders have given the same id
+    /// have theirs in it as well: [`Self::attempt`] and [`Self::aside`] tell them apart.
     pub fn run_folder(&self, run: &str) -> String {
         format!("{}/{run}", self.folder())
+    }
+
+    /// Folder of one attempt's logs within its job's folder.
+    pub fn attempt(&self, attempt: u32) -> String {
+        format!("{attempt}.{}", self.origin)
+    }
+
+    /// Folder for what belongs to no single job of a run.
+    pub fn aside(&self, run: &str) -> String {
+        format!("{}/{ASIDE}/{}", self.run_folder(run), self.origin)
+    }
+
+    /// Where a job's output goes.
+    pub fn log_path(&self, name: &str, key: &JobKey) -> String {
+        let (folder, job) = (self.run_folder(key.run.as_str()), names::folder(name, key.job));
+        format!("{folder}/{job}/{}/stdout", self.attempt(key.attempt))
     }
 }
 
@@ -288,6 +305,7 @@ fn request(place: Place<'_>, group: &Group<'_>) -> Request {
     };
     let key = &first.job.key;
     let folder = place.run_folder(key.run.as_str());
+    let aside = place.aside(key.run.as_str());
     let array = array(group);
     let mut argv = vec![
         "sbatch".to_owned(),
@@ -296,14 +314,14 @@ fn request(place: Place<'_>, group: &Group<'_>) -> Request {
         format!("--comment={}", comment(&first.spec, key)),
         format!("--chdir={folder}"),
         // What Slurm itself has to say; the jobs' logs are their own.
-        format!("--output={folder}/{ASIDE}/{key}{}.out", if array.is_some() { "_%a" } else { "" }),
+        format!("--output={aside}/{key}{}.out", if array.is_some() { "_%a" } else { "" }),
         "--open-mode=append".to_owned(),
         "--kill-on-invalid-dep=yes".to_owned(),
     ];
     argv.extend(array.map(|array| format!("--array={array}")));
     argv.extend(first.arguments.iter().cloned());
 
-    let secret_file = format!("{folder}/{ASIDE}/{key}.env");
+    let secret_file = format!("{aside}/{key}.env");
     let mut files = IndexMap::new();
     if !first.secret.is_empty() {
         let mut text = String::new();
@@ -323,8 +341,10 @@ fn request(place: Place<'_>, group: &Group<'_>) -> Request {
             env: ready.env.clone(),
         })
         .collect();
+    let attempt = place.attempt(key.attempt);
     let shared = Shared {
         folder: &folder,
+        attempt: &attempt,
         setup: place.settings.bash_setup.as_deref(),
         images: place.settings.images,
         secrets: (!first.secret.is_empty()).then_some(secret_file.as_str()),
@@ -334,7 +354,7 @@ fn request(place: Place<'_>, group: &Group<'_>) -> Request {
 }
 
 /// The key again, and the word by which an interactive job is known.
-fn comment(spec: &JobSpec, key: &crate::domain::ids::JobKey) -> String {
+fn comment(spec: &JobSpec, key: &JobKey) -> String {
     if spec.job_type == JobType::Workspace { format!("{key} {WORKSPACE}") } else { key.to_string() }
 }
 

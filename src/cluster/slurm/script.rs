@@ -25,7 +25,7 @@ use crate::{
 use super::names;
 
 /// Folder within a run's folder for what belongs to no single job: Slurm's own
-/// output files, files with secrets.
+/// output files, files with secrets; in it one for each state folder.
 pub const ASIDE: &str = "slurm";
 
 /// What the tasks of one request share, beside the arguments of `sbatch`.
@@ -33,6 +33,8 @@ pub const ASIDE: &str = "slurm";
 pub struct Shared<'a> {
     /// The run's folder on the cluster, absolute.
     pub folder: &'a str,
+    /// Folder of this attempt within each job's folder.
+    pub attempt: &'a str,
     /// Text from the configuration that every script runs first: modules, conda.
     pub setup: Option<&'a str>,
     pub images: Option<ImageRunner>,
@@ -80,8 +82,7 @@ pub fn write(tasks: &[Task<'_>], shared: &Shared<'_>) -> String {
     }
     out.push('\n');
 
-    let _ =
-        writeln!(out, "logs={}/$folder/{}", single_quoted(shared.folder), first.job.key.attempt);
+    let _ = writeln!(out, "logs={}/$folder/{}", single_quoted(shared.folder), shared.attempt);
     out.push_str("mkdir -p -- \"$logs\" && exec </dev/null >>\"$logs/stdout\" 2>>\"$logs/stderr\" || exit 73\n");
     for (name, value) in &common {
         let _ = writeln!(out, "export {name}={}", single_quoted(value));

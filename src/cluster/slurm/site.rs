@@ -190,9 +190,10 @@ fn seconds(text: &str) -> Option<u64> {
     Some(days * 86_400 + secs)
 }
 
-/// Lines of shell whose answer [`capacity`] reads: nodes, then the queue's size.
+/// Lines of shell whose answer [`capacity`] reads: nodes, with what of their GPUs is in
+/// use, then the queue's size.
 pub const ASK_CAPACITY: &str = "\
-scontrol show node -o || exit
+scontrol show node -d -o || exit
 printf '\\n==jobdeck queue\\n'
 sdiag 2>/dev/null
 printf '\\n==jobdeck version\\n'
@@ -201,7 +202,7 @@ sbatch --version";
 /// What all nodes together have, what is free on those that take jobs.
 pub fn capacity(answer: &str) -> Capacity {
     let mut whole = Capacity::default();
-    let (mut gpus, mut free, mut most) = (0, 0, 0);
+    let (mut gpus, mut free, mut most) = (0, Some(0), 0);
     let (mut cpus, mut free_cpus, mut memory) = (0, 0, 0);
     for line in answer.lines().take_while(|line| !line.starts_with("==jobdeck")) {
         let Some(state) = field(line, "State") else { continue };
@@ -217,10 +218,9 @@ pub fn capacity(answer: &str) -> Capacity {
         if states.iter().any(away) {
             continue;
         }
-        let has = gpus_in(field(line, "CfgTRES").unwrap_or_default(), field(line, "Gres"));
-        let used = gpus_in(field(line, "AllocTRES").unwrap_or_default(), None);
+        let (has, used) = gpus_of(line);
         gpus += has;
-        free += has.saturating_sub(used);
+        free = free.zip(used).map(|(free, used)| free + has.saturating_sub(used));
         most = most.max(has);
         let number = |name| field(line, name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         cpus += number("CPUTot");
@@ -228,7 +228,7 @@ pub fn capacity(answer: &str) -> Capacity {
         memory += number("RealMemory");
     }
     whole.gpus_total = Some(Gpus::whole(gpus));
-    whole.gpus_free = Some(Gpus::whole(free));
+    whole.gpus_free = free.map(Gpus::whole);
     whole.gpus_per_node = Some(Gpus::whole(most));
     whole.cpus_total = Some(cpus as f64);
     whole.cpus_free = Some(free_cpus as f64);
@@ -247,37 +247,48 @@ pub fn capacity(answer: &str) -> Capacity {
     whole
 }
 
-/// GPUs in `…,gres/gpu=8,gres/gpu:a100=8`; where a site counts none there, in
-/// `gpu:a100:8(S:0-1)`.
-fn gpus_in(tres: &str, gres: Option<&str>) -> u64 {
-    let mut typed = 0;
-    for part in tres.split(',') {
-        if let Some(count) = part.strip_prefix("gres/gpu=") {
-            return count.parse().unwrap_or(0);
-        }
-        if part.starts_with("gres/gpu:")
-            && let Some((_, count)) = part.rsplit_once('=')
-        {
-            typed += count.parse().unwrap_or(0);
-        }
+/// GPUs of one node and those in use; `None`: not told.
+///
+/// A site that accounts for GPUs tells both as TRES, where nothing in use is an empty
+/// text. Another one has them in `Gres` and, since the call asks for details, `GresUsed`.
+fn gpus_of(line: &str) -> (u64, Option<u64>) {
+    let of = |name| field(line, name).unwrap_or_default();
+    match tres_gpus(of("CfgTRES")) {
+        Some(has) => (has, Some(tres_gpus(of("AllocTRES")).unwrap_or(0))),
+        None => match gres_gpus(of("Gres")) {
+            0 => (0, Some(0)),
+            has => (has, field(line, "GresUsed").map(gres_gpus)),
+        },
     }
-    if typed > 0 {
-        return typed;
-    }
-    let of_gres = |part: &str| {
-        let part = part.split('(').next()?;
-        let count = part.strip_prefix("gpu")?.rsplit(':').next()?;
-        count.parse::<u64>().ok()
+}
+
+/// GPUs in `cpu=64,gres/gpu=8,gres/gpu:a100=8`; `None`: it has no word of any.
+fn tres_gpus(tres: &str) -> Option<u64> {
+    let count = |of: fn(&str) -> bool| {
+        let parts = tres.split(',').filter_map(|part| part.split_once('='));
+        let counts = parts.filter(|(name, _)| of(name)).filter_map(|(_, n)| n.parse::<u64>().ok());
+        counts.reduce(u64::saturating_add)
     };
-    gres.unwrap_or_default()
-        .split("),")
-        .flat_map(|part| {
-            part.split(",gpu")
-                .enumerate()
-                .map(|(n, p)| if n == 0 { p.to_owned() } else { format!("gpu{p}") })
-        })
-        .filter_map(|part| of_gres(&part))
-        .sum()
+    count(|name| name == "gres/gpu").or_else(|| count(|name| name.starts_with("gres/gpu:")))
+}
+
+/// GPUs in `gpu:a100:8(S:0-1),shard:16` or `gpu:a100:3(IDX:0,2-3)`.
+fn gres_gpus(gres: &str) -> u64 {
+    let mut depth = 0_u32;
+    let parts = gres.split(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    let count = |part: &str| {
+        let mut words = part.split('(').next()?.split(':');
+        let is_gpu = words.next() == Some("gpu");
+        words.next_back().filter(|_| is_gpu)?.parse::<u64>().ok()
+    };
+    parts.filter_map(count).fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -344,7 +355,7 @@ small|normal|5
     fn nodes_that_take_no_jobs_do_not_count() {
         let answer = "\
 NodeName=a CPUAlloc=10 CPUTot=64 Gres=gpu:a100:8 RealMemory=1024 State=MIXED CfgTRES=cpu=64,gres/gpu=8,gres/gpu:a100=8 AllocTRES=cpu=3,gres/gpu=3,gres/gpu:a100=3
-NodeName=b CPUAlloc=0 CPUTot=64 Gres=gpu:h100:4(S:0-1),gpu:a100:2 RealMemory=1024 State=IDLE+PLANNED CfgTRES=cpu=64 AllocTRES=
+NodeName=b CPUAlloc=0 CPUTot=64 Gres=gpu:h100:4(S:0-1),gpu:a100:2 GresUsed=gpu:h100:0(IDX:N/A),gpu:a100:0(IDX:N/A) RealMemory=1024 State=IDLE+PLANNED CfgTRES=cpu=64 AllocTRES=
 NodeName=c CPUTot=64 State=IDLE+DRAIN CfgTRES=gres/gpu=8
 NodeName=d CPUTot=64 State=DOWN*+NOT_RESPONDING CfgTRES=gres/gpu=8
 
@@ -363,5 +374,23 @@ slurm 22.05.8
         assert_eq!((capacity.cpus_total, capacity.cpus_free), (Some(128.0), Some(118.0)));
         assert_eq!((capacity.queue, capacity.running), (Some(7), Some(3)));
         assert_eq!(capacity.version.as_deref(), Some("22.05.8"));
+    }
+
+    #[test]
+    fn gpus_in_use_are_known_without_accounting_for_them() {
+        let nodes = "\
+NodeName=a CPUTot=64 Gres=gpu:a100:8(S:0-1),gpu_mem:80 GresUsed=gpu:a100:3(IDX:0,2-3),gpu_mem:0 State=MIXED CfgTRES=cpu=64,mem=500G AllocTRES=cpu=1
+NodeName=b CPUTot=64 Gres=gpu:2,shard:16 GresUsed=gpu:1(IDX:1),shard:a:2(0/8,2/8) State=MIXED CfgTRES=cpu=64 AllocTRES=
+NodeName=c CPUTot=64 Gres=(null) State=IDLE CfgTRES=cpu=64 AllocTRES=
+NodeName=d CPUTot=64 Gres=gpu:v100:4 GresUsed=gpu:v100:4(IDX:0-3) State=ALLOCATED CfgTRES=gres/gpu:v100=4 AllocTRES=gres/gpu:v100=4
+";
+        let told = capacity(nodes);
+        assert_eq!(
+            (told.gpus_total, told.gpus_free),
+            (Some(Gpus::whole(14)), Some(Gpus::whole(6)))
+        );
+        // What is not told is not taken for free.
+        let told = capacity("NodeName=a Gres=gpu:8 State=MIXED CfgTRES=cpu=64 AllocTRES=cpu=1\n");
+        assert_eq!((told.gpus_total, told.gpus_free), (Some(Gpus::whole(8)), None));
     }
 }

@@ -1,7 +1,7 @@
 //! What is done to jobs that are there: actions, and removing what they left.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
     time::Duration,
 };
@@ -18,15 +18,17 @@ use super::{
 };
 use crate::{
     cluster::{ActOutcome, ClusterError, RemoteAction, Watched},
-    domain::shell::quote,
+    domain::{ids::JobKey, shell::quote},
 };
 
 /// Folders of many jobs on a slow disk.
 const CLEANING: Duration = Duration::from_mins(10);
+/// Why nothing can be done to a job, but cancel it.
+const GONE: &str = "it is no longer in the queue";
 
 impl Slurm {
-    /// Removes the folders of jobs, their run's when nothing else is in it, and
-    /// code that no run needs any more.
+    /// Removes the logs of jobs, their folders and their run's when nothing else is
+    /// in them, and code that no run needs any more.
     pub async fn clean(&self, jobs: &[Watched]) -> Result<(), ClusterError> {
         let site = self.site().await?;
         let place = self.place(&site);
@@ -41,14 +43,26 @@ impl Slurm {
             let mut program = String::new();
             for some in folders.iter().collect::<Vec<_>>().chunks(IDS) {
                 let some: Vec<_> = some.iter().map(|folder| quote(folder)).collect();
-                let _ = writeln!(program, "rm -rf -- {} || exit", some.join(" "));
+                let _ = write!(
+                    program,
+                    "for job in {}; do\n\
+                     [ -d \"$job\" ] || continue\n\
+                     rm -rf -- \"$job\"/*.{} || exit\n\
+                     rmdir -- \"$job\" 2>/dev/null\n\
+                     done\n",
+                    some.join(" "),
+                    place.origin
+                );
             }
-            let folder = place.run_folder(run);
-            let (folder, aside) = (quote(&folder), ASIDE);
+            let (folder, aside) = (quote(&place.run_folder(run)), quote(&place.aside(run)));
             let _ = write!(
                 program,
-                "if [ \"$(ls -A -- {folder} 2>/dev/null)\" = {aside} ]; then\n\
-                 rm -rf -- {folder}/{aside} && rmdir -- {folder} || exit\nfi\n{}",
+                "set -- {folder}/*/*.{}\n\
+                 if ! [ -e \"$1\" ]; then\n\
+                 rm -rf -- {aside} || exit\n\
+                 rmdir -- {folder}/{ASIDE} {folder} 2>/dev/null\n\
+                 fi\n{}",
+                place.origin,
                 code::release(&place.folder(), &user)
             );
             let ran = self.transport.run(&program, CLEANING).await?;
@@ -72,10 +86,15 @@ impl Slurm {
             RemoteAction::Suspend => &["scontrol", "suspend"],
             RemoteAction::Resume => &["scontrol", "resume"],
         };
+        // An id alone may be another job's by now: they are given again after a crash of
+        // the controller. What bears our name is ours.
+        let mut here: HashMap<JobKey, Vec<SlurmId>> = HashMap::new();
+        for seen in self.in_queue().await? {
+            here.entry(seen.key).or_default().push(seen.id);
+        }
         let mut answer = Vec::with_capacity(jobs.len());
         for chunk in jobs.chunks(1_000) {
-            let id = |job: &Watched| ids::parse(job.remote_id.as_deref()?);
-            let ids: Vec<SlurmId> = chunk.iter().filter_map(id).flatten().collect();
+            let ids = chunk.iter().filter_map(|job| here.get(&job.key)).flatten().copied();
             let mut result = Ok(());
             for part in ids::arguments(ids).chunks(IDS) {
                 let call: Vec<&str> =
@@ -96,8 +115,11 @@ impl Slurm {
                     words
                 });
             }
-            let outcome =
-                |job: &Watched| ActOutcome { key: job.key.clone(), result: result.clone() };
+            let outcome = |job: &Watched| {
+                let gone = action != RemoteAction::Cancel && !here.contains_key(&job.key);
+                let result = if gone { Err(GONE.to_owned()) } else { result.clone() };
+                ActOutcome { key: job.key.clone(), result }
+            };
             answer.extend(chunk.iter().map(outcome));
         }
         Ok(answer)
@@ -126,14 +148,57 @@ fn own_folder(place: &Place<'_>, run: &str, log_path: &str) -> Option<String> {
     let mut parts = rest.split('/');
     let (job, attempt) = (parts.next()?, parts.next()?);
     let is_name = !matches!(job, "" | "." | "..") && job != ASIDE;
-    let is_log = attempt.parse::<u32>().is_ok() && parts.eq(["stdout"]);
+    let number = attempt.strip_suffix(place.origin).and_then(|rest| rest.strip_suffix('.'));
+    let is_ours = number.is_some_and(|number| number.parse::<u32>().is_ok());
+    let is_log = is_ours && parts.eq(["stdout"]);
     (folder.starts_with('/') && is_name && is_log).then(|| format!("{folder}/{job}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::site::Site, *};
-    use crate::{config::SlurmSettings, domain::ids::ClusterId};
+    use super::{
+        super::super::{site::Site, transport::scripted::Script},
+        *,
+    };
+    use crate::{
+        cluster::origin::Origin,
+        config::SlurmSettings,
+        domain::ids::{ClusterId, JobIx, RunId},
+    };
+
+    #[tokio::test]
+    async fn what_does_not_bear_our_name_is_left_alone_whatever_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin::new(folder.path().join("origin"));
+        let ours = origin.made().unwrap().to_owned();
+        let script = Script::begin();
+        let mut slurm =
+            Slurm::new(ClusterId::new("lab"), SlurmSettings::default(), folder.path(), origin);
+        slurm.transport.script = Some(script.clone());
+        let submit =
+            |name: &str| script.answer(&format!("sbatch --parsable --job-name={name} --array=0-1"));
+        // An id of ours as it was before a crash of the controller, and now.
+        submit("a.zzzzzz.jd-r-1-1");
+        submit(&format!("a.{ours}.jd-r-3-1"));
+        let watched = |job: u32, id: &str| Watched {
+            key: JobKey { run: RunId::new("r").unwrap(), job: JobIx(job), attempt: 1 },
+            remote_id: Some(id.into()),
+            log_path: None,
+            starts: 1,
+        };
+        let called = |name: &str| script.calls().iter().filter(|(_, call)| call == name).count();
+        for action in [RemoteAction::Cancel, RemoteAction::Hold, RemoteAction::Requeue] {
+            let done = slurm.act(action, &[watched(0, "100_0"), watched(1, "101_1")]).await;
+            for outcome in done.unwrap() {
+                let told = outcome.result.err();
+                let gone = (action != RemoteAction::Cancel).then(|| GONE.to_owned());
+                assert_eq!(told, gone, "{action:?}");
+            }
+        }
+        assert_eq!((called("scancel"), called("scontrol")), (0, 0));
+        slurm.act(RemoteAction::Cancel, &[watched(2, "101_0")]).await.unwrap();
+        assert_eq!(called("scancel"), 1);
+    }
 
     #[test]
     fn complaints_about_a_part_are_told_from_refusals() {
@@ -158,17 +223,19 @@ mod tests {
         let place = Place { id: &id, settings: &settings, site: &site, origin: "o" };
         let folder = |path: &str| own_folder(&place, "r", path);
         assert_eq!(
-            folder("/home/alice/jobdeck/r/a b/2/stdout").as_deref(),
+            folder("/home/alice/jobdeck/r/a b/2.o/stdout").as_deref(),
             Some("/home/alice/jobdeck/r/a b")
         );
         for other in [
-            "/home/alice/jobdeck/r/../2/stdout",
-            "/home/alice/jobdeck/r//2/stdout",
-            "/home/alice/jobdeck/r/slurm/2/stdout",
-            "/home/alice/jobdeck/r/a/b/2/stdout",
-            "/home/alice/jobdeck/r/a/x/stdout",
-            "/home/alice/jobdeck/r/a/2/stdout/x",
-            "/home/alice/jobdeck/rr/a/2/stdout",
+            "/home/alice/jobdeck/r/../2.o/stdout",
+            "/home/alice/jobdeck/r//2.o/stdout",
+            "/home/alice/jobdeck/r/slurm/2.o/stdout",
+            "/home/alice/jobdeck/r/a/b/2.o/stdout",
+            "/home/alice/jobdeck/r/a/x.o/stdout",
+            "/home/alice/jobdeck/r/a/2.o/stdout/x",
+            "/home/alice/jobdeck/r/a/2/stdout",
+            "/home/alice/jobdeck/r/a/2.other/stdout",
+            "/home/alice/jobdeck/rr/a/2.o/stdout",
             "/home/alice/jobdeck/r",
             "/",
             "",
@@ -177,6 +244,6 @@ mod tests {
         }
         // Nothing was learned of the site.
         let place = Place { site: &Site::default(), ..place };
-        assert_eq!(own_folder(&place, "r", "<home>/jobdeck/r/a/1/stdout"), None);
+        assert_eq!(own_folder(&place, "r", "<home>/jobdeck/r/a/1.o/stdout"), None);
     }
 }

@@ -13,7 +13,7 @@ use super::{
         queue::{self, Seen, Separator},
         transport::words,
     },
-    ACCOUNTING, IDS, QUERY, Slurm, log_path, mark_path,
+    ACCOUNTING, IDS, QUERY, Slurm, mark_path,
 };
 use crate::{
     cluster::{ClusterError, Found, Observed, Sought, Watched},
@@ -29,7 +29,8 @@ use crate::{
 const SLACK_SECS: i64 = 600;
 
 impl Slurm {
-    async fn in_queue(&self) -> Result<Vec<Seen>, ClusterError> {
+    /// Our jobs in the queue.
+    pub async fn in_queue(&self) -> Result<Vec<Seen>, ClusterError> {
         let separator = Separator::draw();
         let answer = self.query(&words(&queue::squeue(&separator)), QUERY).await?;
         Ok(queue::read_squeue(&answer, &separator, self.origin()?))
@@ -56,6 +57,7 @@ impl Slurm {
         };
         let mut seen = ours(self.in_queue().await?);
         let present: HashSet<JobKey> = seen.iter().map(|one| one.key.clone()).collect();
+        let in_queue: HashSet<SlurmId> = seen.iter().map(|one| one.id).collect();
         if site.accounting && present.len() < wanted.len() {
             let since = jobs.iter().filter_map(|job| job.sent_at).min();
             let age = since.map_or(SLACK_SECS, |at| {
@@ -64,15 +66,17 @@ impl Slurm {
             let call = |separator: &Separator| queue::sacct_window(age as u64, separator);
             seen.extend(ours(self.in_accounting(call).await?));
         }
-        let (found, doubles) = queue::one_each(seen);
+        let (found, mut doubles) = queue::one_each(seen);
+        // What only the accounting remembers is over, and its id may be another's.
+        doubles.retain(|id| in_queue.contains(id));
         if !doubles.is_empty() {
             self.cancel_doubles(doubles).await;
         }
-        let folder = |key: &JobKey| self.place(&site).run_folder(key.run.as_str());
+        let place = self.place(&site);
         let mut absent_paths = Vec::new();
         let mut answer = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let path = log_path(&folder(&job.key), &job.spec.name, &job.key);
+            let path = place.log_path(&job.spec.name, &job.key);
             let accepted = |id: String, name| Accepted {
                 remote_id: id,
                 remote_name: name,

@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    names,
     render::Place,
     site::{self, Site},
     transport::{Failed, Ran, Transport},
@@ -15,7 +14,7 @@ use crate::{
     cluster::{ClusterError, SiteFacts, origin::Origin},
     config::SlurmSettings,
     domain::{
-        ids::{ClusterId, JobKey},
+        ids::ClusterId,
         site::{Capabilities, Capacity, ClusterKind},
     },
 };
@@ -134,11 +133,6 @@ impl Slurm {
             ClusterError::Refused { cluster: self.id.clone(), words }
         })
     }
-}
-
-/// Where a job's output goes.
-fn log_path(folder: &str, name: &str, key: &JobKey) -> String {
-    format!("{folder}/{}/{}/stdout", names::folder(name, key.job), key.attempt)
 }
 
 /// Where a job leaves its exit code.

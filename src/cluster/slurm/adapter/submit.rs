@@ -15,11 +15,10 @@ use super::{
         ids::SlurmId,
         names,
         refusals::{self, Refusal},
-        script::ASIDE,
-        site::Site,
+        render::Place,
         transport::{Failed, Ran, here, words},
     },
-    CLEAN, Slurm, log_path,
+    CLEAN, Slurm,
 };
 use crate::{
     cluster::{Checked, ClusterError, KeyedJob, Outcome, Payload, Request, SubmitError},
@@ -101,8 +100,8 @@ impl Slurm {
     pub async fn submit(&self, request: &Request) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
         let Some(first) = request.jobs.first() else { return Ok(Vec::new()) };
         let site = self.site().await.map_err(SubmitError::Unavailable)?;
-        let folder = self.place(&site).run_folder(first.key.run.as_str());
-        let program = match self.program(request, first, &site, &folder) {
+        let place = self.place(&site);
+        let program = match self.program(request, first, &place) {
             Ok(program) => program,
             Err(words) => return Ok(refused(request, &words)),
         };
@@ -110,7 +109,7 @@ impl Slurm {
             Failed::Before(error) => SubmitError::Unavailable(error),
             Failed::Amid(error) => SubmitError::Unknown(error),
         })?;
-        self.answered(request, &ran, &folder)
+        self.answered(request, &ran, &place)
     }
 
     /// Makes the folders, writes the secrets, claims the code, then asks `sbatch`;
@@ -119,13 +118,12 @@ impl Slurm {
         &self,
         request: &Request,
         first: &KeyedJob,
-        site: &Site,
-        folder: &str,
+        place: &Place<'_>,
     ) -> Result<String, String> {
         let Payload::Command { argv, stdin, files } = &request.payload else {
             return Err("a request for another kind of cluster".to_owned());
         };
-        let aside = quote(&format!("{folder}/{ASIDE}"));
+        let aside = quote(&place.aside(first.key.run.as_str()));
         let mut program = format!("{CLEAN}mkdir -p -- {aside} || exit {NO_FOLDER}\n");
         for path in files.keys() {
             let text = here(&secret_file(first)?);
@@ -136,7 +134,7 @@ impl Slurm {
         let mut claimed = HashSet::new();
         for bundle in request.jobs.iter().flat_map(|job| &job.code) {
             if claimed.insert(&bundle.hash) {
-                let claim = code::claim(&self.place(site).folder(), bundle, &user);
+                let claim = code::claim(&place.folder(), bundle, &user);
                 let _ = writeln!(program, "{claim} || exit {NO_FOLDER}");
             }
         }
@@ -150,7 +148,7 @@ impl Slurm {
         &self,
         request: &Request,
         ran: &Ran,
-        folder: &str,
+        place: &Place<'_>,
     ) -> Result<Vec<(JobKey, Outcome)>, SubmitError> {
         let cluster = self.id.clone();
         let away =
@@ -160,7 +158,7 @@ impl Slurm {
             0 => {
                 let text = ran.text();
                 let id = text.trim().split(';').next().unwrap_or_default();
-                id.parse().map(|id| self.accepted(request, id, folder)).map_err(|_| {
+                id.parse().map(|id| self.accepted(request, id, place)).map_err(|_| {
                     let what = format!("`{}` instead of a job id", text.trim());
                     SubmitError::Unknown(ClusterError::Garbled { cluster, what })
                 })
@@ -173,7 +171,7 @@ impl Slurm {
         }
     }
 
-    fn accepted(&self, request: &Request, id: u64, folder: &str) -> Vec<(JobKey, Outcome)> {
+    fn accepted(&self, request: &Request, id: u64, place: &Place<'_>) -> Vec<(JobKey, Outcome)> {
         let Some(first) = request.jobs.first() else { return Vec::new() };
         let origin = self.origin.known().unwrap_or_default();
         let name = names::of_request(&first.spec, &first.key, origin);
@@ -184,7 +182,7 @@ impl Slurm {
                 remote_id: SlurmId { job: id, task }.to_string(),
                 remote_name: Some(name.clone()),
                 url: None,
-                log_path: Some(log_path(folder, &job.spec.name, &job.key)),
+                log_path: Some(place.log_path(&job.spec.name, &job.key)),
             };
             (job.key.clone(), Outcome::Accepted(accepted))
         };

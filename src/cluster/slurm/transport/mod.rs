@@ -36,6 +36,8 @@ use crate::{
 
 mod connection;
 mod frame;
+#[cfg(test)]
+pub mod scripted;
 
 pub use frame::{Ran, here, words};
 
@@ -70,6 +72,9 @@ pub struct Transport {
     ssh: Option<Ssh>,
     prefix: Option<String>,
     budget: Mutex<Budget>,
+    /// Answers in place of a shell.
+    #[cfg(test)]
+    pub script: Option<scripted::Script>,
 }
 
 /// Requests that may be made at once.
@@ -96,7 +101,14 @@ impl Transport {
     /// `sockets`: a folder with a short path, for the shared connection.
     pub fn new(cluster: ClusterId, settings: &SlurmSettings, sockets: &Path) -> Self {
         let budget = Mutex::new(Budget { left: BURST, at: None });
-        Self { cluster, ssh: Ssh::of(settings, sockets), prefix: settings.prefix.clone(), budget }
+        Self {
+            cluster,
+            ssh: Ssh::of(settings, sockets),
+            prefix: settings.prefix.clone(),
+            budget,
+            #[cfg(test)]
+            script: None,
+        }
     }
 
     fn unreachable(&self, why: impl Into<String>) -> ClusterError {
@@ -125,6 +137,10 @@ impl Transport {
     /// # Errors
     /// [`Failed`]: whether it had begun.
     pub async fn run(&self, program: &str, limit: Duration) -> Result<Ran, Failed> {
+        #[cfg(test)]
+        if let Some(script) = &self.script {
+            return Ok(script.answer(program));
+        }
         let end = Instant::now() + limit;
         if let Some(ssh) = &self.ssh {
             let connected = tokio::time::timeout_at(end, self.connect(ssh)).await;

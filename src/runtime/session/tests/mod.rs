@@ -23,6 +23,7 @@ use crate::{
     },
 };
 
+mod calls;
 mod crash;
 pub(crate) mod fake;
 mod lost;
@@ -53,6 +54,10 @@ fn engine_at(folder: &Path, fakes: &[Arc<Fake>]) -> Engine {
     for fake in fakes {
         clusters.insert(fake.id().clone(), Arc::clone(fake) as Arc<dyn Cluster>);
     }
+    engine_of(folder, clusters)
+}
+
+fn engine_of(folder: &Path, clusters: Clusters) -> Engine {
     // No background process in these tests: its program does not exist.
     let exe = folder.join("no-such-program");
     let state = StateDir::new(folder.join("state"));
