@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Compose, Focus, document::Document};
 use crate::app::{
     effect::Effect,
-    form::{Target, job_rank},
+    form::Target,
     keymap::Action,
     msg::{Draft, HalfTyped},
     overlay::{Confirm, Confirmed, Overlay, Prompt, PromptPurpose},
@@ -115,14 +115,14 @@ impl Compose {
             // The script or table itself is never written over.
             let stem = path.file_stem().map(|n| n.to_string_lossy().into_owned());
             self.replace("", None, stem);
-            let nodes = self.named(imported.jobs);
-            if let Err(why) = self.doc.insert(0, &nodes, &job_rank) {
+            let kind = imported.kind;
+            if let Err(why) = self.put_imported(0, imported) {
                 return vec![Step::Notice(why.to_string())];
             }
             let made = self.doc.text().to_owned();
             self.replace(&made, None, self.given_name.clone());
             steps.extend(self.changed(cx));
-            steps.push(Step::Notice(format!("made of {}: ^S saves it as a batch", imported.kind)));
+            steps.push(Step::Notice(format!("made of {kind}: ^S saves it as a batch")));
             self.keep_in_sight(cx);
             return steps;
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crossterm::event::KeyEvent;
 
-use super::Compose;
+use super::{Compose, document::edit::EditError, import::Imported};
 use crate::{
     app::{
         form::{
-            Target, job_rank,
+            Target, head_rank, job_rank,
             picker::{Choice, Picked, Picker},
             value,
         },
@@ -101,18 +101,17 @@ impl Compose {
             return Vec::new();
         }
         let imported = super::import::paste(text);
-        let nodes = self.named(imported.jobs);
+        let (kind, note) = (imported.kind, self.limit_note(&imported));
         let at = match self.cursor {
             Target::Entry(i) => i + 1,
             Target::Batch => self.doc.len(),
         };
         self.doc.remember(Some(at));
-        if let Err(why) = self.doc.insert(at, &nodes, &job_rank) {
-            return vec![Step::Notice(why.to_string())];
-        }
-        self.doc.seal();
+        let count = match self.put_imported(at, imported) {
+            Ok(count) => count,
+            Err(why) => return vec![Step::Notice(why.to_string())],
+        };
         self.set_filter("");
-        let count = nodes.len();
         self.remap(|i| if i >= at { i + count } else { i });
         let slot = at.min(self.planned.entries.len());
         self.planned.entries.splice(slot..slot, vec![None; count]);
@@ -121,8 +120,38 @@ impl Compose {
         self.keep_in_sight(cx);
         let mut steps = self.changed(cx);
         let jobs = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
-        steps.push(Step::Notice(format!("{jobs} of {}; u takes it back", imported.kind)));
+        steps.push(Step::Notice(format!("{jobs} of {kind}{note}; u takes it back")));
         steps
+    }
+
+    /// Writes imported jobs, as one step, before the entry `at`. How many of them run at
+    /// once is a setting of the whole batch, so it is taken over where they are the batch.
+    pub(super) fn put_imported(
+        &mut self,
+        at: usize,
+        imported: Imported,
+    ) -> Result<usize, EditError> {
+        const STEP: Option<&str> = Some("import");
+        let at_once = imported.at_once.filter(|_| self.doc.is_empty());
+        let nodes = self.named(imported.jobs);
+        self.doc.seal();
+        if let Some(most) = at_once {
+            let most = value::plain(&most.to_string());
+            self.doc.set_head("max_concurrent", Some(&most), STEP, &head_rank)?;
+        }
+        self.doc.insert_as(at, &nodes, STEP, &job_rank)?;
+        self.doc.seal();
+        Ok(nodes.len())
+    }
+
+    /// What is said of a limit that is not taken over.
+    pub(super) fn limit_note(&self, imported: &Imported) -> String {
+        match imported.at_once.filter(|_| !self.doc.is_empty()) {
+            Some(most) => format!(
+                ", without its limit of {most} at once: max_concurrent counts all jobs of a batch"
+            ),
+            None => String::new(),
+        }
     }
 
     /// Gives jobs names that are free, and keeps those they have where they are.

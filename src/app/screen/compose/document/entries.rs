@@ -26,17 +26,28 @@ fn text_node(text: &str) -> Node {
 impl Document {
     /// Inserts entries so that the first of them has index `at`.
     pub fn insert(&mut self, at: usize, nodes: &[Node], rank: Rank<'_>) -> Result<(), EditError> {
+        self.insert_as(at, nodes, None, rank)
+    }
+
+    /// The same as a part of a step that is taken back as a whole.
+    pub fn insert_as(
+        &mut self,
+        at: usize,
+        nodes: &[Node],
+        group: Option<&str>,
+        rank: Rank<'_>,
+    ) -> Result<(), EditError> {
         self.ready()?;
         let at = at.min(self.len());
         let mut meant = self.kept();
         meant.splice(at..at, nodes.iter().cloned().map(Meant::New));
         let head = self.head_node();
         if let Some(splice) = self.insertion(at, nodes)
-            && self.try_whole(splice, None, &head, &meant)
+            && self.try_whole(splice, group, &head, &meant)
         {
             return Ok(());
         }
-        self.rewrite_all(&head, &meant, None, rank)
+        self.rewrite_all(&head, &meant, group, rank)
     }
 
     fn insertion(&self, at: usize, nodes: &[Node]) -> Option<Splice> {

@@ -22,6 +22,14 @@ pub struct Imported {
     pub jobs: Vec<Node>,
     /// What the text was taken for.
     pub kind: &'static str,
+    /// At most so many of them are to run at once.
+    pub at_once: Option<u32>,
+}
+
+impl Imported {
+    fn of(jobs: Vec<Node>, kind: &'static str) -> Self {
+        Self { jobs, kind, at_once: None }
+    }
 }
 
 fn map(pairs: Vec<(String, Node)>) -> Node {
@@ -60,7 +68,7 @@ pub fn paste(text: &str) -> Imported {
         let jobs = batch::jobs(&root, "");
         let is_job = |n: &Node| matches!(&n.value, Value::Map(e) if e.iter().any(|e| fields::job_field(&e.key).is_some()));
         if !jobs.is_empty() && jobs.iter().all(is_job) {
-            return Imported { jobs, kind: "a batch" };
+            return Imported::of(jobs, "a batch");
         }
     }
     lines(text)
@@ -85,7 +93,7 @@ fn lines(text: &str) -> Imported {
     if !open.trim().is_empty() {
         jobs.push(map(vec![("command".into(), value::string(open.trim_end()))]));
     }
-    Imported { jobs, kind: "a list of commands" }
+    Imported::of(jobs, "a list of commands")
 }
 
 /// A table whose first line names fields; other columns become metadata.
@@ -122,7 +130,7 @@ fn table(text: &str, separator: char) -> Option<Imported> {
             map(pairs)
         })
         .collect();
-    Some(Imported { jobs, kind: "a table" })
+    Some(Imported::of(jobs, "a table"))
 }
 
 /// Cells of a CSV text: quotes may hold separators, line ends and doubled quotes.

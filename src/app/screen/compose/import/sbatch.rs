@@ -1,21 +1,36 @@
 //! A Slurm batch script as a job: its directives as fields, the rest as its command.
 
+use std::collections::BTreeSet;
+
 use super::{Imported, map, put};
 use crate::{
-    app::form::value,
+    app::form::{sweep, value},
     domain::tree::{Node, Span, Value},
 };
+
+/// Indices of an array that are written one by one at most.
+const MOST_VALUES: usize = 10_000;
+
+/// What directives have said so far.
+#[derive(Default)]
+struct Found {
+    /// Fields of the job.
+    pairs: Vec<(String, Node)>,
+    /// Fields that only Slurm has.
+    slurm: Vec<(String, Node)>,
+    /// What no field says.
+    extra: Vec<Node>,
+    at_once: Option<u32>,
+}
 
 /// A shell script; `#SBATCH` lines become fields, what no field says goes to
 /// Slurm's own options. As in Slurm, directives end where commands begin.
 pub(super) fn script(name: &str, text: &str) -> Imported {
-    let mut pairs: Vec<(String, Node)> = Vec::new();
-    let mut slurm: Vec<(String, Node)> = Vec::new();
-    let mut extra: Vec<Node> = Vec::new();
+    let mut found = Found::default();
     let mut body: Vec<&str> = Vec::new();
     let mut begun = false;
     if !name.is_empty() {
-        put(&mut pairs, "name", value::string(name));
+        put(&mut found.pairs, "name", value::string(name));
     }
     for (at, line) in text.lines().enumerate() {
         if at == 0 && line.starts_with("#!") {
@@ -30,9 +45,10 @@ pub(super) fn script(name: &str, text: &str) -> Imported {
             continue;
         };
         for (option, given) in options(words(rest)) {
-            directive(&option, &given, &mut pairs, &mut slurm, &mut extra);
+            directive(&option, &given, &mut found);
         }
     }
+    let Found { mut pairs, mut slurm, extra, at_once } = found;
     let command = body.join("\n");
     let command = command.trim_matches('\n').trim_end();
     if !command.is_empty() {
@@ -45,7 +61,7 @@ pub(super) fn script(name: &str, text: &str) -> Imported {
     if !slurm.is_empty() {
         pairs.push(("options".into(), map(vec![("slurm".into(), map(slurm))])));
     }
-    Imported { jobs: vec![map(pairs)], kind: "a batch script" }
+    Imported { at_once, ..Imported::of(vec![map(pairs)], "a batch script") }
 }
 
 /// The words of a directive, without their quotes, up to a comment.
@@ -91,13 +107,11 @@ fn options(words: Vec<String>) -> Vec<(String, String)> {
 }
 
 /// One option of a `#SBATCH` line.
-fn directive(
-    option: &str,
-    given: &str,
-    pairs: &mut Vec<(String, Node)>,
-    slurm: &mut Vec<(String, Node)>,
-    extra: &mut Vec<Node>,
-) {
+fn directive(option: &str, given: &str, found: &mut Found) {
+    if matches!(option, "--array" | "-a") {
+        return array(given, found);
+    }
+    let Found { pairs, slurm, extra, .. } = found;
     match option {
         "--job-name" | "-J" => put(pairs, "name", value::string(given)),
         // None means something else than no `time_limit`.
@@ -139,7 +153,6 @@ fn directive(
         "--account" | "-A" => put(slurm, "account", value::string(given)),
         "--qos" | "-q" => put(slurm, "qos", value::string(given)),
         "--constraint" | "-C" => put(slurm, "constraint", value::string(given)),
-        "--array" | "-a" => array(given, pairs, extra),
         // Where output goes is the run's business.
         "--output" | "-o" | "--error" | "-e" | "" => {}
         _ if given.is_empty() => extra.push(value::string(option)),
@@ -150,34 +163,56 @@ fn directive(
     }
 }
 
-/// `--array=0-9` becomes a sweep whose values arrive under Slurm's own name.
-fn array(given: &str, pairs: &mut Vec<(String, Node)>, extra: &mut Vec<Node>) {
-    let indices = given.split('%').next().unwrap_or(given);
-    let text = indices
-        .split(',')
-        .map(|part| match part.split_once('-') {
-            Some((a, b)) => match b.split_once(':') {
-                Some((b, step)) => format!("{a} … {b} step {step}"),
-                None => format!("{a} … {b}"),
-            },
-            None => part.to_owned(),
-        })
-        .collect::<Vec<_>>();
-    let sweep = match text.as_slice() {
-        [one] => crate::app::form::sweep::read(&format!("task {one}"), None),
-        many if many.iter().all(|t| t.parse::<u64>().is_ok()) => {
-            crate::app::form::sweep::read(&format!("task {}", many.join(", ")), None)
-        }
-        _ => Err(String::new()),
+/// `--array=0-9%3` becomes a sweep whose values arrive under Slurm's own name, and
+/// the most that may run at once.
+fn array(given: &str, found: &mut Found) {
+    let (indices, at_once) = match given.split_once('%') {
+        Some((indices, most)) => (indices, most.parse::<u32>().ok().filter(|most| *most > 0)),
+        None => (given, None),
+    };
+    let sweep = match values(indices) {
+        Some(values) => sweep::read(&format!("task {values}"), None).ok(),
+        None => None,
     };
     match sweep {
-        Ok(sweep) => {
-            put(pairs, "sweep", sweep);
+        Some(sweep) => {
+            put(&mut found.pairs, "sweep", sweep);
             let env = vec![("SLURM_ARRAY_TASK_ID".to_owned(), value::string("{task}"))];
-            put(pairs, "env", map(env));
+            put(&mut found.pairs, "env", map(env));
+            found.at_once = at_once;
         }
-        Err(_) => extra.push(value::string(&format!("--array={given}"))),
+        None => found.extra.push(value::string(&format!("--array={given}"))),
     }
+}
+
+/// `0-9`, `0-8:4`, `1-3,7` as the values of a sweep; `None`: it is not such a text.
+fn values(indices: &str) -> Option<String> {
+    let parts: Vec<(u32, u32, u32)> = indices.split(',').map(range).collect::<Option<_>>()?;
+    if let [(first, last, step)] = *parts {
+        return Some(match (first == last, step) {
+            (true, _) => first.to_string(),
+            (false, 1) => format!("{first} … {last}"),
+            (false, step) => format!("{first} … {last} step {step}"),
+        });
+    }
+    let all: BTreeSet<u32> = parts
+        .into_iter()
+        .flat_map(|(first, last, step)| (first..=last).step_by(step as usize))
+        .take(MOST_VALUES + 1)
+        .collect();
+    let all: Vec<String> = all.iter().map(u32::to_string).collect();
+    (all.len() <= MOST_VALUES).then(|| all.join(", "))
+}
+
+/// First, last and step of one part of an array's indices.
+fn range(part: &str) -> Option<(u32, u32, u32)> {
+    let (ends, step) = match part.split_once(':') {
+        Some((ends, step)) => (ends, step.parse().ok().filter(|step| *step > 0)?),
+        None => (part, 1),
+    };
+    let (first, last) = ends.split_once('-').unwrap_or((ends, ends));
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last).then_some((first, last, step))
 }
 
 /// Slurm's times: bare minutes, `MM:SS`, `HH:MM:SS`, `D-HH`, `D-HH:MM:SS`.
@@ -268,12 +303,25 @@ mod tests {
             ("--gpus-per-node=a100:4", "gpus: 4, gpu_type: a100, …"),
             ("--gres=gpu:2,shard:1", "…, options: {slurm: {extra: [\"--gres=gpu:2,shard:1\"]}}"),
             ("--gres=license:2", "…, options: {slurm: {extra: [--gres=license:2]}}"),
-            ("--array=1-3,7", "…, options: {slurm: {extra: [\"--array=1-3,7\"]}}"),
+            ("--array=1-3:x,7", "…, options: {slurm: {extra: [\"--array=1-3:x,7\"]}}"),
+            ("--array=3-1", "…, options: {slurm: {extra: [--array=3-1]}}"),
         ] {
             assert_eq!(fields(&format!("#SBATCH {directive}")), wanted, "{directive}");
         }
         assert!(fields("#SBATCH -a 0-8:4").starts_with("sweep: {task: "));
         assert!(fields("#SBATCH --array=1,5,9").starts_with("sweep: {task: [1, 5, 9]}"));
+        assert!(fields("#SBATCH --array=1-3,7%2").starts_with("sweep: {task: [1, 2, 3, 7]}"));
+        assert!(fields("#SBATCH --array=0-4000000000,7").starts_with("…, options"));
+    }
+
+    #[test]
+    fn how_many_of_an_array_run_at_once_is_told() {
+        for (array, most) in
+            [("0-9%3", Some(3)), ("0-9", None), ("4%1", Some(1)), ("0-9%0", None), ("x%3", None)]
+        {
+            let script = format!("#!/bin/sh\n#SBATCH --array={array}\ntrue\n");
+            assert_eq!(file("x.sbatch", &script).unwrap().at_once, most, "{array}");
+        }
     }
 
     #[test]

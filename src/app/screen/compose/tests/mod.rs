@@ -315,6 +315,36 @@ fn what_people_have_becomes_jobs() {
 }
 
 #[test]
+fn the_limit_of_an_imported_array_is_the_batchs_where_it_is_the_batch() {
+    let script = "#!/bin/sh\n#SBATCH -J a --array=0-9%3\ntrue\n";
+    let whole = "\
+max_concurrent: 3
+jobs:
+  - name: a
+    sweep:
+      task:
+        range: [0, 10]
+    env:
+      SLURM_ARRAY_TASK_ID: \"{task}\"
+    command: \"true\"
+";
+    let mut s = Session::new(120, 32);
+    s.msg(Msg::FileOpened { path: "dir/run.sbatch".into(), text: script.into() });
+    assert_eq!(s.text(), whole);
+    let mut s = Session::new(120, 32);
+    s.msg(Msg::Paste(script.into()));
+    assert_eq!(s.text(), whole);
+    s.keys("u");
+    assert_eq!(s.text(), "", "one step takes all of it back");
+    // Beside other jobs it would hold those back as well.
+    let mut s = Session::with(THREE, 160, 32);
+    s.msg(Msg::Paste(script.into()));
+    assert!(!s.text().contains("max_concurrent"), "{}", s.text());
+    let notice = format!("{:?}", s.model.notice);
+    assert!(notice.contains("without its limit of 3 at once"), "{notice}");
+}
+
+#[test]
 fn names_of_copies() {
     let taken = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
     assert_eq!(jobs::next_name("job1", &taken(&["job1", "job2"])), "job3");
