@@ -145,6 +145,11 @@ fn clusters() {
         stage.model.health.clear();
         keyed(stage, "5")
     });
+    at_both_sizes("clusters_paused", |w, h| {
+        let mut stage = keyed(many_clusters(Stage::new(w, h)), "5 P");
+        stage.send(Msg::Tick(stage.model.now + jiff::SignedDuration::from_mins(7)));
+        stage
+    });
     at_both_sizes("clusters_error", |w, h| keyed(unreachable(Stage::new(w, h)), "5"));
     at_both_sizes("clusters_busy", |w, h| keyed(many_clusters(Stage::new(w, h)), "5 j j j"));
 }

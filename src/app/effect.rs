@@ -136,6 +136,9 @@ pub enum Effect {
     },
     /// Poll the watched run now.
     Refresh,
+    /// Ask the clusters of the open run, and of those opened later, nothing that
+    /// is only for looking; `false`: go on, at once.
+    PausePolling(bool),
     /// Give the terminal back to the shell until it continues this program.
     Suspend,
     /// Take the terminal again after that, whoever stopped the program.

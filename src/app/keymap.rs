@@ -77,6 +77,8 @@ pub enum Action {
     Palette,
     Filter,
     Refresh,
+    /// Clusters are not asked how jobs are until it is pressed again.
+    PausePolling,
     Quit,
     /// Ctrl-C: twice leaves at once.
     Leave,

@@ -15,7 +15,10 @@ use super::{
         runs::Runs,
     },
 };
-use crate::domain::site::{ClusterViews, Limits};
+use crate::domain::{
+    ids::ClusterId,
+    site::{ClusterViews, Limits},
+};
 
 /// What is configured and fixed for the session.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +81,8 @@ pub struct Model {
     /// When Ctrl-C was pressed once.
     pub leaving: Option<Timestamp>,
     pub quitting: bool,
+    /// Clusters are asked nothing that is only for looking.
+    pub paused: bool,
     /// A login has the terminal: nothing is drawn.
     pub lent: bool,
 }
@@ -103,6 +108,7 @@ impl Model {
             notice: None,
             leaving: None,
             quitting: false,
+            paused: false,
             lent: false,
         }
     }
@@ -127,6 +133,15 @@ impl Model {
             View::Runs => self.runs.typing.is_some(),
             View::Clusters => false,
         }
+    }
+
+    /// Seconds since the oldest answer of these clusters that is still the newest of
+    /// its cluster; those that do not answer have their own words for it.
+    pub fn data_age(&self, counts: impl Fn(&ClusterId) -> bool) -> Option<i64> {
+        let answers =
+            self.health.iter().filter(|h| h.enabled && h.error.is_none() && counts(&h.id));
+        let oldest = answers.filter_map(|h| h.last_seen).min()?;
+        Some(self.now.duration_since(oldest).as_secs())
     }
 
     /// What views may know of the rest; for drawing and tests.

@@ -174,6 +174,7 @@ fn tick(model: &mut Model, now: Timestamp, effects: &mut Vec<Effect>) {
 /// Otherwise nothing wakes the program up.
 pub fn wants_tick(model: &Model) -> bool {
     model.notice.is_some()
+        || model.paused
         || model.leaving.is_some()
         || model.clusters.is_wanted()
         || is_changing(model)

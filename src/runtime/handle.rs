@@ -115,8 +115,12 @@ pub enum Command {
         epoch: u64,
     },
 
-    /// Asks the clusters now, whatever the interval.
+    /// Asks the clusters now, whatever the interval; once while polling is paused.
     Poll,
+    /// Asks the clusters nothing that is only for looking, or goes on. What sending
+    /// needs goes on meanwhile: requests, look-ups after a lost answer, room, cancels.
+    /// Jobs that wait for the end of others wait until it is seen.
+    PausePolling(bool),
     SetInterest(Interest),
     /// Replaces the condition of [`Event::Finished`].
     Until(Until),

@@ -46,15 +46,16 @@ pub fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     // Meters from the right, each as long as there is room; those that do not fit
     // at all drop out, the default's last.
     let mut x = area.right();
-    let fits: Vec<(Vec<Span<'_>>, u16)> = model
-        .health
-        .iter()
-        .filter(|h| h.enabled)
-        .scan(area.right().saturating_sub(right_edge), |room, health| {
+    let paused = model.paused.then(|| paused(model, theme));
+    let meters = model.health.iter().filter(|h| h.enabled).map(|h| meter(h, model, theme));
+    let fits: Vec<(Vec<Span<'_>>, u16)> = paused
+        .into_iter()
+        .chain(meters)
+        .scan(area.right().saturating_sub(right_edge), |room, forms| {
             let width = |spans: &[Span<'_>]| {
                 spans.iter().map(|s| text::width(&s.content) as u16).sum::<u16>() + 2
             };
-            let spans = meter(health, model, theme).into_iter().find(|m| width(m) <= *room)?;
+            let spans = forms.into_iter().find(|form| width(form) <= *room)?;
             let width = width(&spans);
             *room -= width;
             Some((spans, width))
@@ -64,6 +65,19 @@ pub fn header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         x = x.saturating_sub(width);
         frame.render_widget(Line::from(spans), Rect { x, width, ..area });
     }
+}
+
+/// That no cluster is asked how jobs are, and how old what is shown is. The longest
+/// form first.
+fn paused(model: &Model, theme: &Theme) -> Vec<Vec<Span<'static>>> {
+    let mut forms = Vec::new();
+    if let Some(age) = model.data_age(|_| true) {
+        let age = text::age(age);
+        forms.push(format!("polling paused, data {age} old"));
+        forms.push(format!("polling paused {age}"));
+    }
+    forms.extend(["polling paused".to_owned(), "paused".to_owned()]);
+    forms.into_iter().map(|words| vec![Span::styled(words, theme.warning)]).collect()
 }
 
 /// `lab 12/64 GPU`, `lab 2m old 12/64`: name, age of the data where it is worth a

@@ -230,6 +230,7 @@ impl World {
             | Effect::StopLog
             | Effect::Copy { .. }
             | Effect::Refresh
+            | Effect::PausePolling(_)
             | Effect::Suspend
             | Effect::Retake
             | Effect::Quit => vec![],

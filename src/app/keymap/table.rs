@@ -164,6 +164,7 @@ pub const TABLE: &[Entry] = &[
     row(A::GoRuns, Anywhere, &["4"], "go to Runs", "every earlier run"),
     row(A::GoClusters, Anywhere, &["5"], "go to Clusters", "health and room of every cluster"),
     row(A::Refresh, Anywhere, &["ctrl-r"], "refresh", "ask the clusters now"),
+    row(A::PausePolling, Anywhere, &["P"], "pause polling", "ask no cluster how jobs are, or go on asking; sending goes on"),
     shown(A::Help, Anywhere, &["?", "f1"], "help", "what can be pressed here", ("help", 99)),
     shown(A::Palette, Anywhere, &[":"], "commands", "find an action by its name", ("commands", 20)),
     row(A::Refresh, Form, &["ctrl-r"], "refresh", "ask the clusters now"),

@@ -1,7 +1,7 @@
 //! What a key, the palette or a click asks for, when it makes sense.
 
 use super::{
-    freshness::{check_clusters, check_first},
+    freshness::{check_clusters, check_first, pause_polling},
     views::{entered, go, with_view},
 };
 use crate::app::{
@@ -28,6 +28,7 @@ pub fn enabled_in(model: &Model, view: View, action: Action) -> Result<(), &'sta
         | Action::Help
         | Action::Palette
         | Action::Refresh
+        | Action::PausePolling
         | Action::Quit
         | Action::Leave
         | Action::Suspend
@@ -102,6 +103,7 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
                 effects,
             );
         }
+        Action::PausePolling => return pause_polling(model, effects),
         Action::Refresh => {
             check_clusters(model, effects);
             effects.push(if model.view == View::Runs { Effect::ListRuns } else { Effect::Refresh });

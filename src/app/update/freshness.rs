@@ -30,9 +30,23 @@ pub(super) fn is_changing(model: &Model) -> bool {
 }
 
 pub(super) fn check_if_due(model: &mut Model, effects: &mut Vec<Effect>) {
-    if model.clusters.is_due(model.now, is_changing(model)) {
+    if !model.paused && model.clusters.is_due(model.now, is_changing(model)) {
         check_clusters(model, effects);
     }
+}
+
+/// Stops asking the clusters anything that is only for looking, or goes on. What a
+/// person asks for and what sending needs is asked all the same.
+pub(super) fn pause_polling(model: &mut Model, effects: &mut Vec<Effect>) {
+    model.paused = !model.paused;
+    effects.push(Effect::PausePolling(model.paused));
+    let words = if model.paused {
+        "polling paused; sending goes on"
+    } else {
+        check_clusters(model, effects);
+        "polling goes on"
+    };
+    model.notice = Some((model.now, words.into()));
 }
 
 pub(super) fn check_clusters(model: &mut Model, effects: &mut Vec<Effect>) {

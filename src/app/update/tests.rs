@@ -113,6 +113,24 @@ fn checks(effects: &[Effect]) -> usize {
     effects.iter().filter(|e| **e == Effect::CheckClusters).count()
 }
 
+#[test]
+fn paused_clusters_are_asked_only_when_a_person_wants_it() {
+    let mut m = model();
+    at(&mut m, 0);
+    press(&mut m, "5");
+    assert_eq!(press(&mut m, "P"), [Effect::PausePolling(true)]);
+    assert!(wants_tick(&m), "the age on the screen grows");
+    for secs in [5, 60, 3_600] {
+        assert_eq!(checks(&at(&mut m, secs)), 0);
+    }
+    press(&mut m, "1");
+    assert_eq!(press(&mut m, "5"), [], "looking is not asking");
+    assert_eq!(press(&mut m, "ctrl-r"), [Effect::CheckClusters, Effect::Refresh]);
+    assert_eq!(checks(&at(&mut m, 7_200)), 0);
+    assert_eq!(press(&mut m, "P"), [Effect::PausePolling(false), Effect::CheckClusters]);
+    assert_eq!(checks(&at(&mut m, 7_220)), 1);
+}
+
 fn asked_again(effects: &[Effect]) -> Option<u64> {
     effects.iter().find_map(|e| match e {
         Effect::Plan { revision, again: true, .. } => Some(*revision),

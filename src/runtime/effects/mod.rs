@@ -74,6 +74,9 @@ pub struct Effects {
     leaving: Vec<JoinHandle<Option<Finish>>>,
     keyboard: Keyboard,
     checking: watch::Sender<()>,
+    /// Clusters are asked nothing that is only for looking. Sent anew when a person
+    /// wants them asked once.
+    paused: watch::Sender<bool>,
 }
 
 impl Effects {
@@ -87,6 +90,7 @@ impl Effects {
             health,
             opened: None,
             leaving: Vec::new(),
+            paused: watch::Sender::new(false),
             keyboard,
             engine,
             news,
@@ -154,9 +158,13 @@ impl Effects {
 
     fn open(&mut self, opening: opened::Opening) {
         self.close();
-        let engine = self.engine.clone();
+        let (engine, news, health) = (self.engine.clone(), self.news.clone(), self.health.clone());
         self.opened =
-            Some(opened::Opened::start(engine, opening, self.news.clone(), self.health.clone()));
+            Some(opened::Opened::start(engine, opening, news, health, self.paused.subscribe()));
+    }
+
+    fn options(&self, options: Options) -> Options {
+        Options { paused: *self.paused.borrow(), ..options }
     }
 
     fn close(&mut self) {
@@ -169,7 +177,7 @@ impl Effects {
     fn submit(&mut self, plan: Plan) {
         match plan.approve(RunId::from_entropy(fastrand::u64(..)), Timestamp::now()) {
             Ok(approved) => {
-                let options = Options::conduct(Until::Told);
+                let options = self.options(Options::conduct(Until::Told));
                 self.open(opened::Opening::Start(Box::new(approved), options));
             }
             // The confirm box offers no such plan.
@@ -262,7 +270,7 @@ impl Perform for Effects {
                 });
             }
             Effect::OpenRun { run } => {
-                self.open(opened::Opening::Open(run, Options::window()));
+                self.open(opened::Opening::Open(run, self.options(Options::window())));
             }
             Effect::CloseRun => self.close(),
             Effect::CloneRun { run } => {
@@ -307,7 +315,14 @@ impl Perform for Effects {
                 let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
                 let _ = crossterm::queue!(out, copy).and_then(|()| out.flush());
             }
+            Effect::PausePolling(paused) => {
+                self.paused.send_replace(paused);
+                if let Some(opened) = &self.opened {
+                    opened.command(Command::PausePolling(paused));
+                }
+            }
             Effect::Refresh => {
+                self.paused.send_modify(|_| {});
                 if let Some(opened) = &self.opened {
                     opened.command(Command::Poll);
                 }

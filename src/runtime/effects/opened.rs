@@ -8,9 +8,9 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use futures::StreamExt;
+use futures::{StreamExt, stream::BoxStream};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{AbortHandle, JoinHandle},
 };
 
@@ -20,13 +20,13 @@ use crate::{
         effect::{LogRange, LogRequest, Stream},
         msg::{self, LogPart, Msg},
     },
-    cluster::{LogChunk, LogCursor, LogSource, LogStream},
+    cluster::{ClusterError, LogChunk, LogCursor, LogSource, LogStream},
     domain::{
         ids::{ClusterId, RunId},
         plan::Approved,
+        run::Run,
         site::{Capabilities, Capacity, ClusterKind},
     },
-    error::Report,
     runtime::{
         engine::{Engine, Options},
         handle::{self, Command, Event, Finish, Role, RunHandle},
@@ -56,7 +56,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    pub(super) fn start(engine: Engine, opening: Opening, news: News, health: Health) -> Self {
+    /// `paused`: whether nothing is asked that is only for looking.
+    pub(super) fn start(
+        engine: Engine,
+        opening: Opening,
+        news: News,
+        health: Health,
+        paused: watch::Receiver<bool>,
+    ) -> Self {
         let run = match &opening {
             Opening::Start(approved, _) => approved.run().clone(),
             Opening::Open(run, _) => run.clone(),
@@ -68,7 +75,7 @@ impl Opened {
                 Opening::Open(run, options) => engine.open(&run, options).await,
             };
             match handle {
-                Ok(handle) => attend(engine, handle, inbox, news, health).await,
+                Ok(handle) => attend(engine, handle, inbox, news, health, paused).await,
                 Err(report) => {
                     let _ = news.send(Msg::Failed(report));
                     None
@@ -130,6 +137,7 @@ async fn attend(
     mut inbox: mpsc::UnboundedReceiver<Order>,
     news: News,
     all_health: Health,
+    paused: watch::Receiver<bool>,
 ) -> Option<Finish> {
     let tell = |msg| {
         let _ = news.send(msg);
@@ -161,7 +169,7 @@ async fn attend(
                 Some(Order::Do(command)) => handle.commands.send(command),
                 Some(Order::Follow(request)) => {
                     stop(&mut log);
-                    log = follow(&engine, &handle, &request, &news);
+                    log = Some(follow(&engine, &handle, request, &news, paused.clone()));
                 }
                 Some(Order::StopLog) => stop(&mut log),
                 Some(Order::Leave) | None => {
@@ -235,64 +243,154 @@ fn is_far_behind(chunk: &LogChunk) -> bool {
     chunk.total.saturating_sub(chunk.offset + chunk.bytes.len() as u64) > FAR_BEHIND
 }
 
-/// Follows a log in a task of its own; the handle stops it.
+/// Reads a log in a task of its own; the handle stops it.
 fn follow(
     engine: &Engine,
     handle: &RunHandle,
-    request: &LogRequest,
+    request: LogRequest,
     news: &News,
-) -> Option<AbortHandle> {
-    let serial = request.serial;
-    let failed = |report: &Report| Msg::LogFailed { serial, why: report.message.clone() };
-    let stream = match request.stream {
-        Stream::Stdout => LogStream::Stdout,
-        Stream::Stderr => LogStream::Stderr,
+    paused: watch::Receiver<bool>,
+) -> AbortHandle {
+    let range = request.range;
+    let reader = Reader {
+        engine: engine.clone(),
+        run: handle.run.clone(),
+        request,
+        news: news.clone(),
+        paused,
     };
-    let source = LogSource { stream, worker: request.worker };
-    let (from, follow, mut left) = match request.range {
-        LogRange::Follow { tail } => (LogCursor::Tail(tail), true, u64::MAX),
-        LogRange::Window { offset, len } => (LogCursor::Offset(offset), false, len),
+    let task = match range {
+        LogRange::Follow { tail } => tokio::spawn(reader.follow(tail)),
+        LogRange::Window { offset, len } => tokio::spawn(reader.window(offset, len)),
     };
-    let mut chunks =
-        match engine.logs(&handle.run, request.job, request.attempt, source, from, follow) {
-            Ok(chunks) => chunks,
-            Err(report) => {
-                let _ = news.send(failed(&report));
-                return None;
-            }
-        };
-    let news = news.clone();
-    let task = tokio::spawn(async move {
-        while let Some(chunk) = chunks.next().await {
-            let msg = match chunk {
-                // A log that grows faster than anybody reads: what comes is shown
-                // from near its end, what lies between is there to scroll to.
-                Ok(chunk) if follow && is_far_behind(&chunk) => continue,
+    task.abort_handle()
+}
+
+/// Why no more of a log comes for now.
+enum Stop {
+    /// There is nothing more, it cannot be read, or nobody wants to know.
+    Over,
+    /// It was read to its present end.
+    AtEnd,
+    /// Polling is paused, or goes on, or a person wants one more look.
+    Told,
+}
+
+/// Reads one log for the screen.
+struct Reader {
+    engine: Engine,
+    run: Run,
+    request: LogRequest,
+    news: News,
+    paused: watch::Receiver<bool>,
+}
+
+impl Reader {
+    /// Up to so many bytes, once.
+    async fn window(self, offset: u64, len: u64) {
+        let Some(mut chunks) = self.chunks(LogCursor::Offset(offset), false) else { return };
+        let mut left = len;
+        while left > 0
+            && let Some(chunk) = chunks.next().await
+        {
+            let told = match chunk {
                 Ok(mut chunk) => {
                     if chunk.bytes.len() as u64 > left {
                         chunk.bytes.truncate(left as usize);
                         chunk.complete = false;
                     }
                     left -= chunk.bytes.len() as u64;
-                    Msg::Log(LogPart {
-                        serial,
-                        offset: chunk.offset,
-                        bytes: chunk.bytes,
-                        total: chunk.total,
-                        complete: chunk.complete,
-                    })
+                    self.tell(chunk)
                 }
-                Err(e) => Msg::LogFailed { serial, why: e.to_string() },
+                Err(e) => self.fail(e.to_string()),
             };
-            if news.send(msg).is_err() || left == 0 {
-                break;
-            }
-            if follow {
-                tokio::time::sleep(LOG_PACE).await;
+            if !told {
+                return;
             }
         }
-    });
-    Some(task.abort_handle())
+    }
+
+    /// From its end on. While polling is paused it is read to its end once, and once
+    /// more whenever a person wants to see it.
+    async fn follow(mut self, tail: u64) {
+        let mut is_wanted = true;
+        loop {
+            let paused = *self.paused.borrow_and_update();
+            if is_wanted || !paused {
+                match self.read_on(LogCursor::Tail(tail), !paused).await {
+                    Stop::Over => return,
+                    Stop::AtEnd => {}
+                    Stop::Told => {
+                        is_wanted = paused;
+                        continue;
+                    }
+                }
+            }
+            if self.paused.changed().await.is_err() {
+                return;
+            }
+            is_wanted = paused;
+        }
+    }
+
+    async fn read_on(&mut self, from: LogCursor, follow: bool) -> Stop {
+        let Some(mut chunks) = self.chunks(from, follow) else { return Stop::Over };
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                told = self.paused.changed() => {
+                    return if told.is_ok() { Stop::Told } else { Stop::Over };
+                }
+                chunk = chunks.next() => chunk,
+            };
+            match chunk {
+                None if follow => return Stop::Over,
+                None => return Stop::AtEnd,
+                // A log that grows faster than anybody reads: what comes is shown
+                // from near its end, what lies between is there to scroll to.
+                Some(Ok(chunk)) if is_far_behind(&chunk) => continue,
+                Some(Ok(chunk)) => {
+                    let complete = chunk.complete;
+                    if !self.tell(chunk) || complete {
+                        return Stop::Over;
+                    }
+                }
+                Some(Err(e)) => {
+                    self.fail(e.to_string());
+                    return Stop::Over;
+                }
+            }
+            tokio::time::sleep(LOG_PACE).await;
+        }
+    }
+
+    /// The log from here on; `None` when it cannot be read, which is told.
+    fn chunks(
+        &self,
+        from: LogCursor,
+        follow: bool,
+    ) -> Option<BoxStream<'static, Result<LogChunk, ClusterError>>> {
+        let LogRequest { job, attempt, stream, worker, .. } = self.request;
+        let stream = match stream {
+            Stream::Stdout => LogStream::Stdout,
+            Stream::Stderr => LogStream::Stderr,
+        };
+        let source = LogSource { stream, worker };
+        let chunks = self.engine.logs(&self.run, job, attempt, source, from, follow);
+        chunks.map_err(|report| self.fail(report.message)).ok()
+    }
+
+    /// Whether somebody still wants to know.
+    fn tell(&self, chunk: LogChunk) -> bool {
+        let LogChunk { offset, bytes, total, complete } = chunk;
+        let serial = self.request.serial;
+        self.news.send(Msg::Log(LogPart { serial, offset, bytes, total, complete })).is_ok()
+    }
+
+    /// The same.
+    fn fail(&self, why: String) -> bool {
+        self.news.send(Msg::LogFailed { serial: self.request.serial, why }).is_ok()
+    }
 }
 
 #[cfg(test)]

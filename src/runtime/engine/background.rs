@@ -12,7 +12,7 @@ use super::{Engine, Inner, Options};
 use crate::{
     domain::ids::RunId,
     procs,
-    runtime::handle::{Command, Event, Mode, Until},
+    runtime::handle::{Command, Event},
 };
 
 /// The hidden subcommand.
@@ -33,14 +33,7 @@ pub(crate) fn spawn_background(engine: &Inner, run: &RunId, only_asked: bool) ->
 /// What that process does. The caller has left its session already
 /// ([`procs::leave_session`]). Returns the exit code, which nobody reads.
 pub async fn conduct(engine: &Engine, run: &RunId, only_asked: bool) -> u8 {
-    let options = Options {
-        mode: if only_asked { Mode::Look } else { Mode::Conduct },
-        until: Until::Carried,
-        background: false,
-        is_background: true,
-        take_over: false,
-    };
-    let mut handle = match engine.open(run, options).await {
+    let mut handle = match engine.open(run, Options::background(only_asked)).await {
         Ok(handle) => handle,
         Err(report) => {
             note(engine, run, &report.to_string());

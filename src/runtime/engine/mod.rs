@@ -52,6 +52,9 @@ pub struct Options {
     /// Carry on a run whose last conductor was on another host and has not said
     /// that it left. Only a person can know that it is gone.
     pub take_over: bool,
+    /// Clusters are asked nothing that is only for looking, until
+    /// [`Command::PausePolling`](super::handle::Command::PausePolling) says otherwise.
+    pub paused: bool,
 }
 
 impl Options {
@@ -63,6 +66,19 @@ impl Options {
             background: true,
             is_background: false,
             take_over: false,
+            paused: false,
+        }
+    }
+
+    /// The background process. With `only_asked` it sends just what a person asked
+    /// for by a retry. A window's pause is the window's: this one polls.
+    pub(crate) fn background(only_asked: bool) -> Self {
+        Self {
+            mode: if only_asked { Mode::Look } else { Mode::Conduct },
+            until: Until::Carried,
+            background: false,
+            is_background: true,
+            ..Self::look()
         }
     }
 

@@ -85,6 +85,15 @@ impl Conducting<'_> {
                 }
                 self.dirty = true;
             }
+            Command::PausePolling(paused) => {
+                self.s.paused = *paused;
+                for site in self.sites.values_mut() {
+                    site.asked_for = false;
+                    if !paused {
+                        site.poll_soon(now);
+                    }
+                }
+            }
             Command::SetInterest(interest) => {
                 self.s.interest = *interest;
                 if *interest == crate::runtime::handle::Interest::Watched {

@@ -97,6 +97,10 @@ impl Session {
                 self.interest = interest;
                 self.reply(reply, Ok(Done::default()));
             }
+            Command::PausePolling(paused) => {
+                self.paused = paused;
+                self.reply(reply, Ok(Done::default()));
+            }
             Command::Poll => {
                 // Whoever conducts asks the clusters; nobody waits for it.
                 if matches!(self.role, Role::Following(_)) {

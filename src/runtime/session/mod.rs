@@ -71,6 +71,8 @@ pub(crate) struct Session {
     options: Options,
     until: Until,
     interest: Interest,
+    /// The clusters are not asked how jobs are, but once when a person wants it.
+    paused: bool,
     /// Sends whatever may be sent; else only what a person asks for here.
     active: bool,
     events: mpsc::UnboundedSender<Event>,
@@ -127,6 +129,7 @@ impl Session {
             active: options.mode == Mode::Conduct,
             until: options.until,
             interest: if options.is_background { Interest::Background } else { Interest::Watched },
+            paused: options.paused,
             options,
             events,
             asks,

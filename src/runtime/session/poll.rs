@@ -79,8 +79,16 @@ impl Conducting<'_> {
     }
 
     pub(super) fn needs_poll(&self, site: &SiteState) -> bool {
-        self.needs_room(site)
-            || site.live.iter().any(|ix| self.s.run.job(*ix).is_some_and(is_observable))
+        self.needs_room(site) || self.may_observe(site) && self.has_observable(site)
+    }
+
+    /// Whether the cluster may be asked how its jobs are.
+    fn may_observe(&self, site: &SiteState) -> bool {
+        !self.s.paused || site.asked_for
+    }
+
+    fn has_observable(&self, site: &SiteState) -> bool {
+        site.live.iter().any(|ix| self.s.run.job(*ix).is_some_and(is_observable))
     }
 
     /// One poll for all live jobs of each cluster that is due.
@@ -96,6 +104,7 @@ impl Conducting<'_> {
             let Some(site) = self.sites.get_mut(&id) else { continue };
             if !needed {
                 site.next_poll = None;
+                site.asked_for = false;
                 continue;
             }
             match site.next_poll {
@@ -108,6 +117,7 @@ impl Conducting<'_> {
             let run = &self.s.run;
             let Some(site) = self.sites.get(&id) else { continue };
             let room = self.needs_room(site);
+            let may_observe = self.may_observe(site);
             let mut asked = Asked::new();
             let mut watch = Vec::new();
             let lost = run.count(Status::Lost) > 0;
@@ -115,10 +125,10 @@ impl Conducting<'_> {
                 run.job(*ix)
                     .is_some_and(|j| j.status == Status::Lost && j.cluster.as_ref() == Some(&id))
             });
-            let rows: Vec<JobIx> = if lost {
-                site.live.iter().copied().chain(also_lost).collect()
-            } else {
-                site.live.iter().copied().collect()
+            let rows: Vec<JobIx> = match lost {
+                _ if !may_observe => Vec::new(),
+                true => site.live.iter().copied().chain(also_lost).collect(),
+                false => site.live.iter().copied().collect(),
             };
             for ix in rows {
                 if run.job(ix).is_some_and(is_observable)
@@ -130,6 +140,7 @@ impl Conducting<'_> {
             }
             let Some(site) = self.sites.get_mut(&id) else { continue };
             site.polling = true;
+            site.asked_for = false;
             let cluster = site.cluster.clone();
             if room {
                 let cluster = cluster.clone();

@@ -55,6 +55,8 @@ pub(crate) struct SiteState {
     pub(crate) outbox: VecDeque<Request>,
     pub(crate) sending: usize,
     pub(crate) polling: bool,
+    /// A person wants the next poll, even while polling is paused.
+    pub(crate) asked_for: bool,
     pub(crate) looking_up: bool,
     pub(crate) acting: bool,
     /// Attempts whose cancel was handed over.
@@ -93,6 +95,7 @@ impl SiteState {
             outbox: VecDeque::new(),
             sending: 0,
             polling: false,
+            asked_for: false,
             looking_up: false,
             acting: false,
             cancelled: HashSet::new(),
@@ -201,5 +204,6 @@ impl SiteState {
         self.interval = self.min_interval;
         self.next_poll = Some(now);
         self.not_before = None;
+        self.asked_for = true;
     }
 }

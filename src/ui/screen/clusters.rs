@@ -37,9 +37,14 @@ const COLUMNS: [Column; 9] = [
 ];
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    let asked = if model.paused {
+        "   not asked while polling is paused; "
+    } else {
+        "   asked every 10 seconds while you look; "
+    };
     let title = Line::from_iter([
         Span::styled(" Clusters", theme.strong),
-        Span::styled("   asked every 10 seconds while you look; ", theme.dim),
+        Span::styled(asked, theme.dim),
         Span::styled("^R", theme.key),
         Span::styled(" asks now", theme.dim),
     ]);

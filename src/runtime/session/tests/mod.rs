@@ -27,6 +27,7 @@ mod calls;
 mod crash;
 pub(crate) mod fake;
 mod lost;
+mod pause;
 mod rules;
 mod windows;
 

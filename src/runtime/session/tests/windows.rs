@@ -89,8 +89,7 @@ async fn a_request_to_give_way_is_for_the_conductor_it_names() {
     let fake = Fake::new("a", |_| {});
     let bench = Bench::new(&[&fake]);
     let approved = approve("r", jobs(6, "a", "true"), |head| head.max_concurrent = Some(2));
-    let background =
-        Options { is_background: true, background: false, ..Options::conduct(Until::Carried) };
+    let background = Options::background(false);
     let mut behind = bench.engine().start(approved, background).await.unwrap();
     until_role(&mut behind, |r| *r == Role::Conducting).await;
     behind.commands.ask(Command::Yield { epoch: 0 }).await.unwrap();
@@ -103,8 +102,7 @@ async fn a_background_process_gives_way_to_a_window() {
     let bench = Bench::new(&[&fake]);
     let approved = approve("r", jobs(9, "a", "run"), |head| head.max_concurrent = Some(2));
     let engine = bench.engine();
-    let background =
-        Options { is_background: true, background: false, ..Options::conduct(Until::Carried) };
+    let background = Options::background(false);
     let mut behind = engine.start(approved, background).await.unwrap();
     until_role(&mut behind, |r| *r == Role::Conducting).await;
     let mut window = bench.engine().open(&behind.id, Options::window()).await.unwrap();

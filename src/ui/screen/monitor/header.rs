@@ -129,7 +129,8 @@ fn counts(view: &View<'_>, words: bool) -> Line<'static> {
 /// What must be known, most important first.
 fn urgent(view: &View<'_>) -> Vec<(String, Style)> {
     let (opened, run, theme) = (view.opened, view.opened.run(), view.theme);
-    let mut notes = Vec::new();
+    let mut notes: Vec<_> =
+        view.paused.iter().map(|words| (words.clone(), theme.warning)).collect();
     let unsent = opened.unsent();
     let total = run.jobs.len();
     let sendable = opened.sendable();

@@ -24,7 +24,7 @@ use crate::{
         screen::monitor::{Input, Opened, Pane, layout},
     },
     domain::ids::ClusterId,
-    ui::theme::Theme,
+    ui::{theme::Theme, widgets::text},
 };
 
 /// What every part needs to be drawn.
@@ -33,6 +33,8 @@ struct View<'a> {
     now: Timestamp,
     zone: &'a TimeZone,
     clusters: &'a [ClusterHealth],
+    /// That polling is paused, in words.
+    paused: Option<String>,
     theme: &'a Theme,
 }
 
@@ -57,6 +59,13 @@ impl View<'_> {
     }
 }
 
+/// That no cluster is asked, how old what is shown is, and the key that goes on.
+fn paused(model: &Model, opened: &Opened) -> Option<String> {
+    let age = model.data_age(|id| opened.index().uses(id));
+    let age = age.map(|age| format!(", data {} old", text::age(age))).unwrap_or_default();
+    model.paused.then(|| format!("polling paused{age}: P goes on"))
+}
+
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     let Some(opened) = model.monitor.opened() else { return empty(frame, area, theme) };
     let view = View {
@@ -64,6 +73,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         now: model.now,
         zone: &model.settings.time_zone,
         clusters: &model.health,
+        paused: paused(model, opened),
         theme,
     };
     let layout = opened.layout(area.width, area.height);

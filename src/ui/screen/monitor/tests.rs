@@ -90,6 +90,15 @@ fn empty() {
 }
 
 #[test]
+fn paused() {
+    snap!("paused", m => {
+        press(&mut m, "P");
+        let later = m.now + jiff::SignedDuration::from_mins(3);
+        update(&mut m, Msg::Tick(later));
+    });
+}
+
+#[test]
 fn a_job_with_its_log() {
     snap!("log", m => {
         press(&mut m, "n");
