@@ -20,6 +20,7 @@ pub mod list;
 pub mod log;
 pub mod model;
 pub mod msg;
+pub mod orders;
 pub mod overlay;
 #[doc(hidden)]
 pub mod sample;

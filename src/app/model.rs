@@ -5,6 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     keymap::{Keymap, Scope},
     msg::ClusterHealth,
+    orders::{Orders, SortedBy},
     overlay::{Overlay, Prompt},
     screen::{
         Context, View,
@@ -111,6 +112,18 @@ impl Model {
             paused: false,
             lent: false,
         }
+    }
+
+    /// How the tables are sorted, to be kept for the next session.
+    pub fn orders(&self) -> Orders {
+        let runs = SortedBy { by: self.runs.sort, reverse: self.runs.reverse };
+        Orders { monitor: self.monitor.sorted(), runs }
+    }
+
+    /// Tables are to be sorted as in an earlier session.
+    pub fn set_orders(&mut self, orders: Orders) {
+        self.monitor.set_sorted(orders.monitor);
+        (self.runs.sort, self.runs.reverse) = (orders.runs.by, orders.runs.reverse);
     }
 
     /// The scope whose keys count now, beside `Anywhere`.

@@ -74,6 +74,10 @@ impl StateDir {
     pub fn drafts(&self) -> PathBuf {
         self.0.join("drafts")
     }
+    /// What the UI remembers.
+    pub fn ui(&self) -> PathBuf {
+        self.0.join("ui.json")
+    }
     /// Bugs of our own that were met, where nobody may have seen them.
     pub fn panics(&self) -> PathBuf {
         self.0.join("log").join("panics.log")

@@ -16,3 +16,4 @@ mod session;
 pub mod templates;
 pub mod terminal;
 pub mod tui;
+mod ui_file;

@@ -23,6 +23,7 @@ use super::{
     engine::Engine,
     keyboard,
     terminal::{self, Screen},
+    ui_file,
 };
 use crate::{
     app::{
@@ -71,11 +72,14 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
     let lost =
         |e: io::Error| Report::new(Kind::Internal, format!("the terminal cannot be used: {e}"));
     let log = engine.state().panics();
+    let remembered = engine.state().ui();
     let mut screen = Screen::enter(config.ui.mouse).map_err(lost)?;
     terminal::install_panic_hook(news.clone(), log);
     let size = screen.terminal.size().map_err(lost)?;
     let mut model =
         Model::new(settings(&config, engine.views()), Timestamp::now(), size.width, size.height);
+    let orders = ui_file::read(&remembered);
+    model.set_orders(orders);
     let (keyboard, typed) = keyboard::typed();
     let mut effects = Effects::new(engine, news.clone(), keyboard);
     watch_signals(&news);
@@ -101,6 +105,10 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
     };
     let ended = app.run(typed, &mut inbox).await;
     drop(screen);
+    let sorted = model.orders();
+    if sorted != orders {
+        let _ = tokio::task::spawn_blocking(move || ui_file::write(&remembered, sorted)).await;
+    }
     let words = effects.leave().await;
     // A terminal that is gone is a reason to leave, not an error.
     match ended {

@@ -54,6 +54,47 @@ fn compose_preview_confirm_watch_read_and_retry() {
 }
 
 #[test]
+fn tables_are_sorted_as_they_were_left() {
+    let home = Home::new();
+    let file = home.write(
+        "order.yaml",
+        "name: order\njobs: [{name: zebra, command: 'true'}, {name: ant, command: 'true'}]\n",
+    );
+    let path = file.to_str().expect("utf-8");
+    assert_eq!(home.run(&["submit", path, "--yes", "--wait"]).code, 0);
+    let open = |look: &dyn Fn(&mut crate::term::Term)| {
+        let mut term = home.start(&[], 100, 30);
+        term.sees("5 Clusters");
+        term.keys("4");
+        term.sees("order");
+        look(&mut term);
+        term.keys("q");
+        assert_eq!(term.ends(), 0);
+    };
+    let places = |screen: &str| screen.find("zebra").zip(screen.find("ant "));
+    open(&|term| {
+        term.keys("s");
+        term.sees("1 run · by batch");
+        term.keys(key::ENTER);
+        term.until("as in the batch", |s| places(s).is_some_and(|(zebra, ant)| zebra < ant));
+        term.keys("sso");
+        term.sees("sorted by name, reversed");
+        term.keys("o");
+        term.until("by name", |s| places(s).is_some_and(|(zebra, ant)| ant < zebra));
+    });
+    open(&|term| {
+        term.sees("1 run · by batch");
+        term.keys(key::ENTER);
+        term.until("by name", |s| places(s).is_some_and(|(zebra, ant)| ant < zebra));
+    });
+    // What cannot be read says nothing.
+    home.write(".state/jobdeck/ui.json", "{\"sort\": 7");
+    open(&|term| {
+        term.sees("1 run · newest first");
+    });
+}
+
+#[test]
 fn jobs_outlive_a_killed_window() {
     let home = Home::new();
     let file = home.write(

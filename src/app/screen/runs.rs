@@ -1,6 +1,7 @@
 //! The runs view: every earlier run, to look at again or to write anew.
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEventKind};
+use serde::{Deserialize, Serialize};
 
 use super::{Context, Step};
 use crate::{
@@ -15,7 +16,8 @@ use crate::{
 };
 
 /// What the rows are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sort {
     /// Newest first.
     #[default]

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{Context, Step};
 use crate::{
-    app::{effect::Effect, filter::Typed, keymap::Scope, msg::Msg},
+    app::{effect::Effect, filter::Typed, keymap::Scope, msg::Msg, orders::SortedBy},
     domain::{ids::JobIx, run::Run},
 };
 
@@ -50,6 +50,8 @@ pub struct Monitor {
     serial: u64,
     /// Lines of logs are wrapped; kept from one log to the next.
     unwrapped: bool,
+    /// How the first run that is opened is sorted.
+    sorted: SortedBy<order::Sort>,
 }
 
 /// Width and height of the body: all but the header and the footer.
@@ -66,6 +68,19 @@ impl Monitor {
     /// The run that is shown.
     pub fn opened(&self) -> Option<&Opened> {
         self.opened.as_deref()
+    }
+
+    /// How rows are sorted, or will be once there are some.
+    pub fn sorted(&self) -> SortedBy<order::Sort> {
+        self.opened().map_or(self.sorted, |opened| {
+            let (by, reverse) = opened.index.sort();
+            SortedBy { by, reverse }
+        })
+    }
+
+    /// To be sorted as in an earlier session.
+    pub fn set_sorted(&mut self, sorted: SortedBy<order::Sort>) {
+        self.sorted = sorted;
     }
 
     /// The scope whose keys count now; `Anywhere` is always added.
@@ -230,12 +245,12 @@ impl Monitor {
                 opened.replace(run, conducting, rows);
                 self.follow_attempt(cx)
             }
-            former => {
-                let stop = former.as_ref().is_some_and(|o| matches!(o.pane, Pane::Log(_)));
-                let sort = former.map(|o| o.index.sort());
+            _ => {
+                let stop = self.opened().is_some_and(|o| matches!(o.pane, Pane::Log(_)));
+                let sorted = self.sorted();
                 let mut next = Opened::new(run, conducting);
-                if let Some((sort, reverse)) = sort {
-                    next.index.set_sort(sort, reverse, &next.run);
+                if sorted != SortedBy::default() {
+                    next.index.set_sort(sorted.by, sorted.reverse, &next.run);
                 }
                 next.cursor.go(&next.index, 0, 1);
                 self.opened = Some(Box::new(next));

@@ -2,6 +2,7 @@
 //! moves one row instead of sorting all of them again.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::roster::Roster;
 use crate::{
@@ -14,7 +15,8 @@ use crate::{
 };
 
 /// What rows are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sort {
     #[default]
     Batch,
