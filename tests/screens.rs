@@ -145,6 +145,9 @@ fn clusters() {
         stage.model.health.clear();
         keyed(stage, "5")
     });
+    at_both_sizes("clusters_filter", |w, h| {
+        keyed(many_clusters(Stage::new(w, h)), "5 j / n o space a n s")
+    });
     at_both_sizes("clusters_paused", |w, h| {
         let mut stage = keyed(many_clusters(Stage::new(w, h)), "5 P");
         stage.send(Msg::Tick(stage.model.now + jiff::SignedDuration::from_mins(7)));

@@ -144,7 +144,7 @@ impl Model {
             View::Preview => self.preview.typing.is_some(),
             View::Monitor => self.monitor.opened().is_some_and(Opened::is_filtering),
             View::Runs => self.runs.typing.is_some(),
-            View::Clusters => false,
+            View::Clusters => self.clusters.typing.is_some(),
         }
     }
 

@@ -80,7 +80,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Continued => effects.push(Effect::Retake),
         Msg::LoggedIn { cluster, error } => logged_in(model, &cluster, error, &mut effects),
-        Msg::Clusters(health) => model.health = health,
+        Msg::Clusters(health) => {
+            let selected = model.clusters.selected(&model.health).map(|health| health.id.clone());
+            model.health = health;
+            model.clusters.go_to(selected.as_ref(), &model.health, model.height);
+        }
         Msg::Planned { revision, plan } => {
             with_view(model, View::Compose, &mut effects, |m, cx| {
                 m.compose.on_planned(revision, &plan, cx);

@@ -11,13 +11,13 @@ use crate::{
     app::{
         model::Model,
         msg::ClusterHealth,
-        screen::clusters::{ClustersView, advice},
+        screen::clusters::{ClustersView, State, advice},
     },
     domain::resources::{Gpus, Memory},
     ui::{
         theme::Theme,
         widgets::{
-            bar,
+            bar, input,
             table::{Cell, Column, Table},
             text,
         },
@@ -37,6 +37,59 @@ const COLUMNS: [Column; 9] = [
 ];
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    head(frame, Rect { height: 1, ..area }, model, theme);
+    let all = &model.health;
+    if all.is_empty() {
+        let place = Rect { y: area.y + area.height / 2, height: 1, ..area };
+        frame.render_widget(Line::from("asking the clusters …").centered(), place);
+        return;
+    }
+    let shown = model.clusters.shown(all);
+    let page = ClustersView::page(model.height, all.len()) as u16;
+    let rows = Rect { y: area.y + 1, height: page + 1, ..area };
+    let table = Table {
+        columns: &COLUMNS,
+        len: shown.len(),
+        top: model.clusters.cursor.top,
+        cursor: Some(model.clusters.cursor.at),
+        focused: true,
+        heading: true,
+    };
+    table.draw(frame.buffer_mut(), rows, theme, |row| {
+        shown.get(row).map_or_else(
+            || (Vec::new(), Style::new()),
+            |health| (cells(health, model, theme), Style::new()),
+        )
+    });
+    let below = Rect { y: rows.bottom() + 1, ..area };
+    let below = Rect { height: area.bottom().saturating_sub(below.y), ..below };
+    match shown.get(model.clusters.cursor.at) {
+        Some(health) => detail(frame, below, health, model, theme),
+        None => none_matches(frame, below, theme),
+    }
+}
+
+fn none_matches(frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    let line = Line::from_iter([
+        Span::raw("no cluster matches the filter; "),
+        Span::styled("Esc", theme.key),
+        Span::raw(" takes it away"),
+    ]);
+    frame.render_widget(line.centered(), Rect { height: area.height.min(1), ..area });
+}
+
+/// What the view is, or the filter and how many match.
+fn head(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
+    let view = &model.clusters;
+    let typing = view.typing.as_ref().map(|filter| &filter.line);
+    if typing.is_some() || !view.filter.is_empty() {
+        let (shown, all) = (view.shown(&model.health).len(), model.health.len());
+        let count = Span::styled(format!("{shown} of {all} clusters "), theme.strong);
+        let room = area.width.saturating_sub(count.width() as u16 + 2);
+        input::filter(frame, Rect { width: room, ..area }, typing, &view.filter, theme);
+        frame.render_widget(Line::from(count).right_aligned(), area);
+        return;
+    }
     let asked = if model.paused {
         "   not asked while polling is paused; "
     } else {
@@ -48,48 +101,19 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         Span::styled("^R", theme.key),
         Span::styled(" asks now", theme.dim),
     ]);
-    frame.render_widget(title, Rect { height: 1, ..area });
-    let all = &model.health;
-    if all.is_empty() {
-        let place = Rect { y: area.y + area.height / 2, height: 1, ..area };
-        frame.render_widget(Line::from("asking the clusters …").centered(), place);
-        return;
-    }
-    let page = ClustersView::page(model.height, all.len()) as u16;
-    let rows = Rect { y: area.y + 1, height: page + 1, ..area };
-    let table = Table {
-        columns: &COLUMNS,
-        len: all.len(),
-        top: model.clusters.cursor.top,
-        cursor: Some(model.clusters.cursor.at),
-        focused: true,
-        heading: true,
-    };
-    table.draw(frame.buffer_mut(), rows, theme, |row| {
-        all.get(row).map_or_else(
-            || (Vec::new(), Style::new()),
-            |health| (cells(health, model, theme), Style::new()),
-        )
-    });
-    let below = Rect { y: rows.bottom() + 1, ..area };
-    let below = Rect { height: area.bottom().saturating_sub(below.y), ..below };
-    if let Some(health) = all.get(model.clusters.cursor.at) {
-        detail(frame, below, health, model, theme);
-    }
+    frame.render_widget(title, area);
 }
 
 fn state(health: &ClusterHealth, theme: &Theme) -> Span<'static> {
-    if !health.enabled {
-        Span::styled("– switched off", theme.dim)
-    } else if health.needs_login {
-        Span::styled("! needs login", theme.warning)
-    } else if health.error.is_some() {
-        Span::styled("✗ no answer", theme.error)
-    } else if health.last_seen.is_some() {
-        Span::styled("✓ answers", theme.success)
-    } else {
-        Span::styled("… asking", theme.dim)
-    }
+    let state = State::of(health);
+    let (symbol, style) = match state {
+        State::SwitchedOff => ("–", theme.dim),
+        State::NeedsLogin => ("!", theme.warning),
+        State::NoAnswer => ("✗", theme.error),
+        State::Answers => ("✓", theme.success),
+        State::Asking => ("…", theme.dim),
+    };
+    Span::styled(format!("{symbol} {}", state.word()), style)
 }
 
 fn age(health: &ClusterHealth, model: &Model) -> Option<String> {
