@@ -25,6 +25,7 @@ pub fn approved(jobs: u32) -> Approved {
         PlannedJob {
             spec: Arc::new(spec),
             cluster: Some(ClusterId::new("local")),
+            may_go: Arc::default(),
             action: JobAction::Submit,
             replicas: 1,
             total_gpus: Gpus::whole(1),

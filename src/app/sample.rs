@@ -41,6 +41,7 @@ fn planned(spec: JobSpec, cluster: &str, replicas: u32) -> PlannedJob {
     PlannedJob {
         spec: Arc::new(spec),
         cluster: Some(ClusterId::new(cluster)),
+        may_go: Arc::default(),
         action: JobAction::Submit,
         replicas,
         total_gpus,

@@ -294,6 +294,7 @@ mod tests {
         let jobs = actions.into_iter().map(|action| PlannedJob {
             spec: Arc::new(JobSpec::named("a")),
             cluster: None,
+            may_go: Arc::default(),
             action,
             replicas: 1,
             total_gpus: Gpus::ZERO,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     ids::ClusterId,
-    site::{ClusterKind, Limits},
+    site::{Appeal, ClusterKind, Limits},
 };
 
 pub mod fields;
@@ -97,6 +97,27 @@ pub struct ClusterEntry {
     pub min_interval_ms: Option<u64>,
     pub max_inflight: Option<u32>,
     pub settings: KindSettings,
+}
+
+impl ClusterEntry {
+    /// How much it is wanted where several clusters have room for a job.
+    pub fn appeal(&self) -> Appeal {
+        let usual = Appeal::default();
+        match &self.settings {
+            KindSettings::Other(fields) => Appeal {
+                weight: fields
+                    .get("weight")
+                    .and_then(serde_json::Value::as_f64)
+                    .unwrap_or(usual.weight),
+                prefer: fields
+                    .get("prefer")
+                    .and_then(serde_json::Value::as_bool)
+                    .unwrap_or(usual.prefer),
+                ..usual
+            },
+            _ => usual,
+        }
+    }
 }
 
 /// What the terminal UI is configured with.

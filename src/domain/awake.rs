@@ -85,6 +85,7 @@ mod tests {
         let job = |cluster: Option<&str>| PlannedJob {
             spec: Arc::new(JobSpec::named("a")),
             cluster: cluster.map(ClusterId::new),
+            may_go: Arc::default(),
             action: JobAction::Submit,
             replicas: 1,
             total_gpus: Gpus::ZERO,

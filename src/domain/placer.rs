@@ -47,6 +47,8 @@ pub struct Placed {
     /// `None`: decided when it is sent.
     pub cluster: Option<ClusterId>,
     pub replicas: u32,
+    /// The clusters it may go to while it is placed on none.
+    pub may_go: Arc<[ClusterId]>,
     /// Keyed by kind.
     pub options: Arc<JsonMap>,
     /// Every cluster it may go to works on this machine's files.
@@ -57,6 +59,7 @@ pub struct Placed {
 #[derive(Debug)]
 struct Known<'c> {
     able: Vec<&'c ClusterView>,
+    may_go: Arc<[ClusterId]>,
     options: Arc<JsonMap>,
     layers: Arc<OptionLayers>,
 }
@@ -104,7 +107,8 @@ impl<'c> Placer<'c> {
         } else {
             let able = self.able(spec, doc, sink);
             let options = options(layers, &able, doc, sink);
-            Known { able, options, layers: Arc::clone(layers) }
+            let may_go = able.iter().map(|view| view.id.clone()).collect();
+            Known { able, may_go, options, layers: Arc::clone(layers) }
         };
         let chosen = self.ledger.place(spec, &known.able);
         let adds_master = match chosen {
@@ -113,6 +117,7 @@ impl<'c> Placer<'c> {
         };
         let placed = Placed {
             cluster: chosen.map(|view| view.id.clone()),
+            may_go: if chosen.is_some() { Arc::default() } else { Arc::clone(&known.may_go) },
             replicas: placement::replicas(spec, adds_master),
             options: Arc::clone(&known.options),
             stays_here: !known.able.iter().any(|v| v.remote),

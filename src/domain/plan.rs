@@ -95,6 +95,10 @@ pub struct PlannedJob {
     pub spec: Arc<JobSpec>,
     /// `None`: not placed yet (`auto` on clusters without a queue of their own).
     pub cluster: Option<ClusterId>,
+    /// The clusters it may go to while it is placed on none; shared by the jobs of an
+    /// entry.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub may_go: Arc<[ClusterId]>,
     #[serde(flatten)]
     pub action: JobAction,
     pub replicas: u32,

@@ -119,6 +119,7 @@ fn place(
     }
     PlannedJob {
         cluster: placed.cluster,
+        may_go: placed.may_go,
         action: JobAction::Submit,
         replicas: placed.replicas,
         total_gpus: spec.gpus.times(u64::from(placed.replicas)),

@@ -1,7 +1,7 @@
 //! What is known of a cluster when planning: what its kind can do, what the
 //! configuration allows, and what it last said it has.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -211,6 +211,87 @@ pub struct Capacity {
     pub queue: Option<u64>,
     pub running: Option<u64>,
     pub version: Option<String>,
+    /// Node by node, where a job must fit on one and the cluster tells; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeCapacity>,
+    /// When the cluster itself drew this up, in seconds on its own clock; `None`:
+    /// when it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<f64>,
+}
+
+/// What one node has, now and in all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeCapacity {
+    /// The cluster's own name of it.
+    pub id: String,
+    pub total: Amounts,
+    pub free: Amounts,
+}
+
+/// An amount of each thing that jobs share a node by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Amounts {
+    pub gpus: Gpus,
+    pub cpus: f64,
+    /// Bytes.
+    pub memory: u64,
+}
+
+impl Amounts {
+    /// There is at least as much of everything.
+    pub fn holds(&self, need: &Self) -> bool {
+        // Sums of fractions of a core are not exact.
+        const SLACK: f64 = 1e-6;
+        self.gpus >= need.gpus && self.cpus + SLACK >= need.cpus && self.memory >= need.memory
+    }
+
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self {
+            gpus: self.gpus.saturating_sub(other.gpus),
+            cpus: (self.cpus - other.cpus).max(0.0),
+            memory: self.memory.saturating_sub(other.memory),
+        }
+    }
+
+    /// As much as both have in common.
+    #[must_use]
+    pub fn at_most(self, most: Self) -> Self {
+        Self {
+            gpus: self.gpus.min(most.gpus),
+            cpus: self.cpus.min(most.cpus),
+            memory: self.memory.min(most.memory),
+        }
+    }
+}
+
+impl std::ops::Add for Amounts {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            gpus: self.gpus + other.gpus,
+            cpus: self.cpus + other.cpus,
+            memory: self.memory.saturating_add(other.memory),
+        }
+    }
+}
+
+/// How much a cluster is wanted where several have room for a job.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Appeal {
+    /// Its score is multiplied by this.
+    pub weight: f64,
+    pub prefer: bool,
+    /// How long a job that prefers this cluster waits for room there before another
+    /// may have it.
+    pub patience: Duration,
+}
+
+impl Default for Appeal {
+    fn default() -> Self {
+        Self { weight: 1.0, prefer: false, patience: Duration::from_secs(10) }
+    }
 }
 
 /// Everything the pure planner may know of one configured cluster.
@@ -220,6 +301,7 @@ pub struct ClusterView {
     pub kind: ClusterKind,
     pub enabled: bool,
     pub tags: Vec<String>,
+    pub appeal: Appeal,
     pub capabilities: Capabilities,
     pub limits: Limits,
     /// What was last learned, and when.
@@ -242,6 +324,7 @@ impl ClusterView {
             kind,
             enabled: true,
             tags: Vec::new(),
+            appeal: Appeal::default(),
             capabilities: Capabilities::of(kind),
             limits: Limits::default(),
             capacity: None,

@@ -117,6 +117,8 @@ struct StoredJob {
     #[serde(default)]
     cluster: Option<ClusterId>,
     #[serde(default)]
+    may_go: Vec<ClusterId>,
+    #[serde(default)]
     action: Option<JobAction>,
     replicas: u32,
     total_gpus: Gpus,
@@ -137,6 +139,10 @@ impl StoredJob {
                 (Some(known), Some(read)) if *known == read => Some(known.clone()),
                 (_, read) => read,
             },
+            may_go: match before {
+                Some(before) if *before.may_go == *self.may_go => before.may_go.clone(),
+                _ => self.may_go.into(),
+            },
             action: self.action.unwrap_or_default(),
             replicas: self.replicas,
             total_gpus: self.total_gpus,
@@ -153,6 +159,8 @@ struct StoredJobRef<'a> {
     spec: &'a JobSpec,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: &'a Option<ClusterId>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    may_go: &'a [ClusterId],
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'a JobAction>,
     replicas: u32,
@@ -166,6 +174,7 @@ impl<'a> From<&'a PlannedJob> for StoredJobRef<'a> {
         Self {
             spec: &job.spec,
             cluster: &job.cluster,
+            may_go: &job.may_go,
             action: (job.action != JobAction::Submit).then_some(&job.action),
             replicas: job.replicas,
             total_gpus: job.total_gpus,

@@ -36,6 +36,7 @@ fn approved(n: usize) -> Approved {
         PlannedJob {
             spec: Arc::new(spec),
             cluster: Some(ClusterId::new("lab")),
+            may_go: Arc::default(),
             action: JobAction::Submit,
             replicas: 1,
             total_gpus: Gpus::whole(1),

@@ -97,6 +97,7 @@ impl Default for World {
             queue: Some(2),
             running: Some(3),
             version: Some("jobdeck 0.1.0".into()),
+            ..Capacity::default()
         };
         let id = ClusterId::new("local");
         let mut view = ClusterView::new(id.clone(), ClusterKind::Local);

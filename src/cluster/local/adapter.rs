@@ -257,6 +257,7 @@ impl Local {
             queue: Some(summary.waiting),
             running: Some(summary.running),
             version: Some(env!("CARGO_PKG_VERSION").into()),
+            ..Capacity::default()
         })
     }
 

@@ -8,19 +8,25 @@
 //! has no queue of its own: such a cluster gets a job only when it fits, which is
 //! known when it is sent.
 
+mod bookings;
+mod deal;
 mod ledger;
 mod obstacle;
 mod room;
+mod shortage;
 
+pub use bookings::{Bookings, Standing};
+pub use deal::{Asks, Deal, OVERTAKES, Offer, Vacancy};
 pub use ledger::Ledger;
 pub use obstacle::{Obstacle, beyond_limits, obstacles, relies_on_image};
 pub use room::{Room, room};
+pub use shortage::shortage;
 
 use super::{
     ids::ClusterId,
     job::{Candidate, ClusterChoice, JobSpec, JobType},
     nearest::nearest,
-    site::{Capabilities, ClusterKind, ClusterView, ClusterViews, Limits},
+    site::{Amounts, Capabilities, ClusterKind, ClusterView, ClusterViews, Limits},
 };
 
 /// Replicas of a job on a kind of cluster: its workers, and the master where the
@@ -31,6 +37,17 @@ pub fn replicas(spec: &JobSpec, adds_master: bool) -> u32 {
     }
     let master = adds_master && spec.framework.as_deref() != Some("mpi");
     spec.workers.unwrap_or(1).saturating_add(u32::from(master))
+}
+
+/// What a job takes of the one node it runs on, on a cluster that gives a job whole to
+/// a node: a core where it says nothing.
+pub fn need(spec: &JobSpec, replicas: u32) -> Amounts {
+    let times = f64::from(replicas.max(1));
+    Amounts {
+        gpus: spec.gpus.times(u64::from(replicas.max(1))),
+        cpus: spec.cpus.filter(|cpus| *cpus > 0.0).unwrap_or(1.0) * times,
+        memory: spec.memory.map_or(0, |m| m.bytes().saturating_mul(u64::from(replicas.max(1)))),
+    }
 }
 
 /// How many logs a job has there: one a replica, or one that all of them share.

@@ -30,6 +30,7 @@ impl Run {
             .map(|planned| RunJob {
                 spec: planned.spec.clone(),
                 cluster: planned.cluster.clone(),
+                may_go: planned.may_go.clone(),
                 action: planned.action.clone(),
                 replicas: planned.replicas,
                 total_gpus: planned.total_gpus,
@@ -58,6 +59,7 @@ impl Run {
             counts,
             has_dependencies,
             failures_forgiven: 0,
+            rooms: Arc::default(),
         }
     }
 

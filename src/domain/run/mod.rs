@@ -13,6 +13,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,7 @@ use super::{
     job::{DependencyCondition, JobSpec},
     plan::{BatchHead, JobAction},
     resources::Gpus,
+    site::Capacity,
     status::{Cause, Status},
 };
 
@@ -35,7 +37,7 @@ mod select;
 mod tests;
 
 pub use fold::Changed;
-pub use ready::{Ready, Room, Sendable, Site, Sites, ready};
+pub use ready::{Ready, Sendable, Site, Sites, ready};
 pub use record::{Accepted, Followed, JobFacts, Record, Stamped};
 pub use retry::{Outstanding, Selection, outstanding};
 pub use rows::Rows;
@@ -123,6 +125,8 @@ pub struct RunJob {
     /// As first approved; see [`RunJob::spec_now`].
     pub spec: Arc<JobSpec>,
     pub cluster: Option<ClusterId>,
+    /// The clusters it may go to while it is given to none.
+    pub may_go: Arc<[ClusterId]>,
     pub action: JobAction,
     pub replicas: u32,
     pub total_gpus: Gpus,
@@ -219,9 +223,24 @@ pub struct Run {
     /// Failures before this many are forgiven: a person released the run after
     /// `max_failures` had held it.
     pub failures_forgiven: usize,
+    /// What the clusters without a queue have free, as last heard; not recorded.
+    pub(super) rooms: Arc<Rooms>,
 }
 
+/// By cluster, in the order of the configuration.
+pub type Rooms = IndexMap<ClusterId, Capacity>;
+
 impl Run {
+    /// Takes note of what the clusters without a queue have free, so that jobs can
+    /// tell what they wait for. Whether that is news.
+    pub fn learn_rooms(&mut self, rooms: Rooms) -> bool {
+        let is_news = *self.rooms != rooms;
+        if is_news {
+            self.rooms = Arc::new(rooms);
+        }
+        is_news
+    }
+
     pub fn count(&self, status: Status) -> usize {
         self.counts.get(&status).copied().unwrap_or(0)
     }

@@ -8,32 +8,43 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 
 use super::{Run, RunJob};
 use crate::domain::{
     ids::{ClusterId, JobIx, JobKey},
-    job::{Candidate, ClusterChoice, DependencyCondition},
-    resources::Gpus,
-    site::{Capabilities, KeepsLimit},
+    job::DependencyCondition,
+    placement::{Asks, Deal, OVERTAKES, Offer, Vacancy, need, shortage},
+    site::{Appeal, Capabilities, KeepsLimit, NodeCapacity},
     status::{Cause, Status},
 };
-
-/// What a cluster without a queue of its own can still take.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Room {
-    pub gpus: Gpus,
-    /// `None`: not told, does not limit.
-    pub cpus: Option<f64>,
-}
 
 /// One cluster as the rules see it.
 #[derive(Clone, Debug)]
 pub struct Site {
     pub capabilities: Capabilities,
+    /// It answers.
+    pub open: bool,
     /// Jobs it may be sent now; 0 while it does not answer or is busy with ours.
     pub take: usize,
     /// Only asked of a cluster without a queue; `None`: not known, nothing is sent.
-    pub room: Option<Room>,
+    pub room: Option<Vec<NodeCapacity>>,
+    pub appeal: Appeal,
+}
+
+impl Site {
+    fn offer(&self) -> Offer {
+        Offer {
+            open: self.open,
+            take: self.take,
+            room: match &self.room {
+                _ if self.capabilities.queue => Vacancy::Queue,
+                None => Vacancy::Unknown,
+                Some(nodes) => Vacancy::Nodes(nodes.clone()),
+            },
+            appeal: self.appeal,
+        }
+    }
 }
 
 /// The enabled clusters, in the order of the configuration.
@@ -99,7 +110,7 @@ fn keeps_run_limit(run: &Run, sites: &Sites) -> bool {
 
 /// What to send now, and what the rules say of the rest. With `only_asked` just
 /// what a person asked for by a retry is sent, as in a held run.
-pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
+pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Ready {
     let mut answer = Ready::default();
     let revivable = run.has_dependencies && run.count(Status::NotSubmitted) > 0;
     if run.count(Status::Waiting) == 0 && !revivable {
@@ -129,7 +140,10 @@ pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
         (Some(max), None) => Some((max as usize).saturating_sub(run.live())),
         _ => None,
     };
-    let mut places = Places::new(sites);
+    let mut deal = Deal::new(sites.iter().map(|(id, site)| (id, site.offer())));
+    let waited = now.duration_since(run.created_at).unsigned_abs();
+    let may_pass = run.has_been_sent();
+    let mut sent_before = 0;
     // Without rules that judge every row it is enough to go on until nothing more
     // can be sent.
     let judges_all = stop || run.has_dependencies;
@@ -138,7 +152,7 @@ pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
     let any_asked = wave == Some(0) && run.jobs.iter().any(asks);
 
     for (ix, job) in (0..).map(JobIx).zip(&run.jobs) {
-        let full = width == Some(0) || places.full();
+        let full = width == Some(0) || deal.is_over();
         let spent = wave == Some(0);
         if (full || (spent && !any_asked)) && !judges_all {
             break;
@@ -151,7 +165,11 @@ pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
                 continue;
             }
             Status::Waiting if job.action.sends() => {}
-            _ => continue,
+            Status::Waiting | Status::NotSubmitted => continue,
+            _ => {
+                sent_before += 1;
+                continue;
+            }
         }
         let asked = asks(job);
         if stop && !asked {
@@ -174,7 +192,19 @@ pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
         if !(asked || (sends_all && !spent)) || full {
             continue;
         }
-        let Some(cluster) = places.take(job) else { continue };
+        let asks = Asks {
+            fixed: job.cluster.as_ref(),
+            choice: &job.spec.cluster,
+            may_go: &job.may_go,
+            need: need(job.spec_now(), job.replicas),
+            waited,
+        };
+        let Some(cluster) = deal.deal(&asks).cloned() else {
+            if may_pass.saturating_sub(sent_before) >= OVERTAKES {
+                deal.keep(&asks);
+            }
+            continue;
+        };
         for left in [&mut wave, &mut width].into_iter().flatten() {
             *left = left.saturating_sub(1);
         }
@@ -189,54 +219,6 @@ pub fn ready(run: &Run, sites: &Sites, only_asked: bool) -> Ready {
     answer
 }
 
-/// What is left to take while jobs are handed out.
-struct Places<'a> {
-    sites: &'a Sites,
-    left: IndexMap<&'a ClusterId, (usize, Option<Room>)>,
-}
-
-impl<'a> Places<'a> {
-    fn new(sites: &'a Sites) -> Self {
-        Self { sites, left: sites.iter().map(|(id, s)| (id, (s.take, s.room))).collect() }
-    }
-
-    fn full(&self) -> bool {
-        self.left.values().all(|(take, _)| *take == 0)
-    }
-
-    /// The cluster a job goes to now.
-    fn take(&mut self, job: &RunJob) -> Option<ClusterId> {
-        if let Some(cluster) = &job.cluster {
-            return self.fits(cluster, job);
-        }
-        let sites = self.sites;
-        let any = |this: &mut Self| sites.keys().find_map(|id| this.fits(id, job));
-        let ClusterChoice::Listed(candidates) = &job.spec.cluster else { return any(self) };
-        candidates.iter().find_map(|candidate| match candidate {
-            Candidate::Named(id) => self.fits(id, job),
-            Candidate::Auto => any(self),
-        })
-    }
-
-    fn fits(&mut self, id: &ClusterId, job: &RunJob) -> Option<ClusterId> {
-        let (take, room) = self.left.get_mut(id)?;
-        if *take == 0 {
-            return None;
-        }
-        if !self.sites.get(id)?.capabilities.queue {
-            let room = room.as_mut()?;
-            let cpus = job.spec_now().cpus.unwrap_or(1.0) * f64::from(job.replicas);
-            if job.total_gpus > room.gpus || room.cpus.is_some_and(|free| cpus > free) {
-                return None;
-            }
-            room.gpus = room.gpus.saturating_sub(job.total_gpus);
-            room.cpus = room.cpus.map(|free| free - cpus);
-        }
-        *take -= 1;
-        Some(id.clone())
-    }
-}
-
 fn is_met(parent: &RunJob, condition: DependencyCondition) -> bool {
     match condition {
         DependencyCondition::Succeeded => parent.status == Status::Succeeded,
@@ -249,6 +231,12 @@ impl Run {
     /// Jobs that were sent and have not started, as far as is known.
     fn queued(&self) -> usize {
         [Status::Submitting, Status::Unknown, Status::Pending].map(|s| self.count(s)).iter().sum()
+    }
+
+    /// Jobs that were sent, whatever became of them.
+    fn has_been_sent(&self) -> usize {
+        let unsent = [Status::Waiting, Status::NotSubmitted].map(|s| self.count(s));
+        self.jobs.len() - unsent.iter().sum::<usize>().min(self.jobs.len())
     }
 
     /// Jobs under way.
@@ -385,6 +373,18 @@ impl Run {
             })
     }
 
+    /// Why none of its clusters has room for it, where they get only what fits.
+    fn shortage(&self, row: &RunJob) -> Option<String> {
+        let may_go = |id: &ClusterId| match &row.cluster {
+            Some(fixed) => fixed == id,
+            None => row.may_go.contains(id),
+        };
+        shortage(
+            &need(row.spec_now(), row.replicas),
+            self.rooms.iter().filter(|(id, _)| may_go(id)),
+        )
+    }
+
     /// Why a row is in the state it is, in words for people; for a waiting row
     /// what it waits for.
     pub fn reason(&self, job: JobIx) -> Option<Arc<str>> {
@@ -417,6 +417,9 @@ impl Run {
             [one, rest @ ..] => {
                 return Some(format!("waits for {one} and {} more", rest.len()).into());
             }
+        }
+        if let Some(why) = self.shortage(row) {
+            return Some(why.into());
         }
         if row.reason.is_some() {
             return row.reason.clone();

@@ -99,8 +99,17 @@ impl RunJob {
     /// The request did not leave, or the job did not come to be.
     pub(super) fn void(&mut self, attempt: u32, why: &str, at: Timestamp) -> bool {
         let cancelled = self.cancel_asked.then(|| self.with_why("cancelled before it was sent"));
+        let is_open = !self.may_go.is_empty();
+        if is_open && self.status == Status::Submitting {
+            // Nothing left this machine, so any of its clusters may have it. After a
+            // lost answer it goes to the same one again, which would know it.
+            self.cluster = None;
+        }
         self.with(attempt, |a| {
             if matches!(a.status, Status::Submitting | Status::Unknown) {
+                if is_open && a.status == Status::Submitting {
+                    a.cluster = None;
+                }
                 a.submitted_at = None;
                 a.absent_looks = 0;
                 a.reason = Some(why.into());
@@ -239,6 +248,9 @@ impl RunJob {
         if let Some(last) = self.attempts.last_mut() {
             last.automatic = automatic;
             last.asked = !automatic;
+        }
+        if !self.may_go.is_empty() {
+            self.cluster = None;
         }
         // The row is sent for itself from now on, whatever it followed before.
         if !self.action.sends() {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::{
     plan::{Approved, Plan, PlannedJob, Totals},
-    site::{Capabilities, ClusterKind, KeepsLimit},
+    site::{Amounts, Appeal, Capabilities, ClusterKind, KeepsLimit, NodeCapacity},
 };
 
 fn at(secs: i64) -> Timestamp {
@@ -19,6 +19,7 @@ fn approved(n: u32, on: &[(u32, u32)]) -> Approved {
     let jobs = (0..n).map(|i| PlannedJob {
         spec: Arc::new(JobSpec::named(format!("j{i}"))),
         cluster: Some(ClusterId::new("lab")),
+        may_go: Arc::default(),
         action: JobAction::Submit,
         replicas: 1,
         total_gpus: Gpus::whole(1),
@@ -44,9 +45,12 @@ fn lab() -> Sites {
         run_limit: KeepsLimit::No,
         ..Capabilities::of(ClusterKind::Slurm)
     };
-    [(ClusterId::new("lab"), Site { capabilities, take: usize::MAX, room: None })]
-        .into_iter()
-        .collect()
+    [(
+        ClusterId::new("lab"),
+        Site { capabilities, open: true, take: usize::MAX, room: None, appeal: Appeal::default() },
+    )]
+    .into_iter()
+    .collect()
 }
 
 fn stamped(record: Record, secs: i64) -> Stamped {
@@ -235,7 +239,7 @@ proptest! {
             run.apply(&stamped(record, secs));
         };
         for _ in 0..40 {
-            let now = ready(&run, &lab(), false);
+            let now = ready(&run, &lab(), at(0), false);
             for (ix, cause, reason) in now.never {
                 tell(&mut run, Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason });
             }
@@ -333,11 +337,12 @@ fn a_cluster_without_a_queue_gets_what_fits() {
     for site in sites.values_mut() {
         site.capabilities.queue = false;
     }
-    assert!(ready(&run, &sites, false).send.is_empty(), "nothing is known of its room");
+    assert!(ready(&run, &sites, at(0), false).send.is_empty(), "nothing is known of its room");
     for site in sites.values_mut() {
-        site.room = Some(Room { gpus: Gpus::whole(4), cpus: None });
+        let has = Amounts { gpus: Gpus::ZERO, cpus: 4.0, memory: 0 };
+        site.room = Some(vec![NodeCapacity { id: "n".into(), total: has, free: has }]);
     }
-    assert_eq!(ready(&run, &sites, false).send.len(), 4);
+    assert_eq!(ready(&run, &sites, at(0), false).send.len(), 4);
 }
 
 #[test]
@@ -423,7 +428,7 @@ fn a_row_that_a_person_asks_for_is_sent_although_an_earlier_job_was_refused() {
     let words = "too big".to_owned();
     run.apply(&stamped(Record::Intent { cluster, jobs: vec![(job, 1)] }, 1));
     run.apply(&stamped(Record::Refused { job, attempt: 1, words, cause: Cause::Rejected }, 2));
-    let given_up = ready(&run, &lab(), false).never;
+    let given_up = ready(&run, &lab(), at(0), false).never;
     assert_eq!(given_up.iter().map(|(ix, ..)| ix.0).collect::<Vec<_>>(), [1, 2]);
     for (ix, cause, reason) in given_up {
         run.apply(&stamped(Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason }, 3));
@@ -437,7 +442,7 @@ fn a_row_that_a_person_asks_for_is_sent_although_an_earlier_job_was_refused() {
         automatic: false,
     };
     run.apply(&stamped(retried, 4));
-    let now = ready(&run, &lab(), false);
+    let now = ready(&run, &lab(), at(0), false);
     assert_eq!(now.never, []);
     assert_eq!(now.send.iter().map(|s| s.job.0).collect::<Vec<_>>(), [2]);
     assert_eq!(run.jobs[1].status, Status::NotSubmitted, "nobody asked for it");
@@ -461,7 +466,7 @@ fn a_given_up_row_says_what_stands_in_its_way_now() {
     tell(&mut run, Record::Intent { cluster: lab.clone(), jobs: both });
     tell(&mut run, end(0, 1, Status::Failed));
     tell(&mut run, end(1, 1, Status::Failed));
-    for (ix, cause, reason) in super::ready(&run, &Sites::new(), false).never {
+    for (ix, cause, reason) in super::ready(&run, &Sites::new(), at(0), false).never {
         tell(&mut run, Record::NotSubmitted { jobs: vec![ix], cause: Some(cause), reason });
     }
     assert_eq!(run.reason(JobIx(2)).as_deref(), Some("j0 failed"));
@@ -492,7 +497,7 @@ fn with_max_failures_no_more_are_queued_than_may_still_fail() {
     run.head.max_failures = Some(2);
     let send = |run: &mut Run| {
         let jobs: Vec<_> =
-            ready(run, &lab(), false).send.into_iter().map(|s| (s.job, s.attempt)).collect();
+            ready(run, &lab(), at(0), false).send.into_iter().map(|s| (s.job, s.attempt)).collect();
         run.apply(&stamped(
             Record::Intent { cluster: ClusterId::new("lab"), jobs: jobs.clone() },
             1,

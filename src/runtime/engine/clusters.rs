@@ -108,6 +108,7 @@ impl Engine {
                 let mut view = ClusterView::new(id.clone(), entry.kind);
                 view.enabled = entry.enabled;
                 view.tags.clone_from(&entry.tags);
+                view.appeal = entry.appeal();
                 view.limits = entry.limits.clone();
                 match self.inner.clusters.get(id) {
                     Some(cluster) => view.capabilities = cluster.capabilities().clone(),

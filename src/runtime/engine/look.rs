@@ -76,6 +76,7 @@ impl Engine {
             }
             drop(tail);
         }
+        run.learn_rooms(self.inner.rooms(&health));
         Ok(Look {
             run,
             health,
@@ -196,7 +197,7 @@ async fn ask_one(cluster: &Arc<dyn Cluster>, q: &Questions) -> Result<Answers, C
 /// Every cluster of the run is listed, asked or not.
 fn all_clusters(run: &Run, mut known: Healths) -> Healths {
     let mut health = Healths::new();
-    for id in run.jobs.iter().filter_map(|j| j.cluster.as_ref()) {
+    for id in run.jobs.iter().flat_map(|j| j.cluster.iter().chain(j.may_go.iter())) {
         if !health.contains_key(id) {
             let last = known.shift_remove(id).unwrap_or_default();
             health.insert(id.clone(), last);

@@ -19,7 +19,7 @@ use crate::{
     config::{Config, paths::StateDir},
     domain::{
         ids::{ClusterId, RunId},
-        run::{Conductor, Run},
+        run::{Conductor, Rooms, Run},
         site::{Capabilities, ClusterKind},
         status::Status,
     },
@@ -256,6 +256,17 @@ pub(crate) fn stored_health(dir: &RunDir) -> Healths {
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_default()
+}
+
+impl Inner {
+    /// What those without a queue have free, of all that is known of clusters.
+    pub(crate) fn rooms(&self, known: &Healths) -> Rooms {
+        let has_queue = |id: &ClusterId| {
+            self.clusters.get(id).is_none_or(|cluster| cluster.capabilities().queue)
+        };
+        let rooms = known.iter().filter(|(id, _)| !has_queue(id));
+        rooms.filter_map(|(id, health)| Some((id.clone(), health.capacity.clone()?))).collect()
+    }
 }
 
 /// Keeps it; failing to is no harm.

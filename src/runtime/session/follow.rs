@@ -81,6 +81,9 @@ impl Session {
                 self.tell(Event::Health(cluster, health));
             }
         }
+        if self.run.learn_rooms(self.engine.rooms(&self.health)) {
+            self.tell_changed(Vec::new());
+        }
     }
 
     fn ask_while_following(&mut self, (command, reply): Ask) {

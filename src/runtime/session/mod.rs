@@ -299,6 +299,7 @@ impl Session {
             cluster,
             entry.and_then(|e| e.min_interval_ms),
             entry.and_then(|e| e.max_inflight),
+            entry.map(crate::config::ClusterEntry::appeal).unwrap_or_default(),
         ))
     }
 

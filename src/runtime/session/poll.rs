@@ -15,7 +15,8 @@ use crate::{
     cluster::{ClusterError, Observed},
     domain::{
         ids::{ClusterId, JobIx},
-        run::Room,
+        run::Record,
+        site::Capacity,
         status::Status,
     },
     runtime::handle::Event,
@@ -186,6 +187,9 @@ impl Conducting<'_> {
                 let news = records(&self.s.run, asked, &answer, site.capabilities.absent_looks);
                 site.schedule(now, !news.is_empty(), interest, urgent);
                 for record in news {
+                    if let Some(site) = self.sites.get_mut(id) {
+                        forget_untimed(site, &record);
+                    }
                     self.record(record);
                 }
             }
@@ -197,27 +201,33 @@ impl Conducting<'_> {
         self.tell_health(id);
     }
 
-    fn room(
-        &mut self,
-        id: &ClusterId,
-        took: Duration,
-        result: Result<crate::domain::site::Capacity, ClusterError>,
-    ) {
+    fn room(&mut self, id: &ClusterId, took: Duration, result: Result<Capacity, ClusterError>) {
         let (now, at) = (Instant::now(), self.s.now());
         let Some(site) = self.sites.get_mut(id) else { return };
         match result {
             Ok(capacity) => {
                 site.answered(now, at, took);
-                site.room = Some(Room {
-                    gpus: capacity.gpus_free.unwrap_or_default(),
-                    cpus: capacity.cpus_free,
-                });
+                site.room_is_known = true;
+                site.bookings.answered(capacity.as_of.unwrap_or_else(|| seconds(at)));
                 site.health.capacity = Some(capacity);
                 self.dirty = true;
+                self.tell_rooms();
             }
             Err(error) => site.failed(now, &error),
         }
         self.tell_health(id);
+    }
+
+    /// What jobs that wait for room are told of it.
+    fn tell_rooms(&mut self) {
+        let rooms = self.sites.iter().filter_map(|(id, site)| {
+            let said = site.health.capacity.as_ref()?;
+            Some((id.clone(), Capacity { nodes: site.room()?, ..said.clone() }))
+        });
+        let rooms = rooms.collect();
+        if self.s.run.learn_rooms(rooms) && self.s.run.unsent() > 0 {
+            self.fresh.get_or_insert_default();
+        }
     }
 
     /// Tells how a cluster is, and keeps it for those who read along.
@@ -233,4 +243,20 @@ impl Conducting<'_> {
             crate::runtime::engine::store_health(&self.s.dir, &self.s.health);
         }
     }
+}
+
+/// Of an end without a time of the cluster's own it cannot be told whether its books
+/// have it already.
+fn forget_untimed(site: &mut SiteState, record: &Record) {
+    if let Record::Observed { job, facts, .. } = record
+        && facts.status.is_ended()
+        && facts.finished_at.is_none()
+    {
+        site.bookings.forget(*job);
+    }
+}
+
+/// Seconds, as clusters tell when they drew up what they have.
+pub(super) fn seconds(at: jiff::Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
 }

@@ -60,8 +60,10 @@ impl Conducting<'_> {
                 let open = site.facts.is_some();
                 let view = Site {
                     capabilities: site.capabilities.clone(),
+                    open: open && !site.is_closed(now),
                     take: if open { site.take(now) } else { 0 },
-                    room: site.room,
+                    room: site.room(),
+                    appeal: site.appeal,
                 };
                 (id.clone(), view)
             })
@@ -88,7 +90,7 @@ impl Conducting<'_> {
         loop {
             self.dirty = false;
             let sites = self.sites_now(now);
-            let answer = ready(&self.s.run, &sites, !self.s.active);
+            let answer = ready(&self.s.run, &sites, self.s.now(), !self.s.active);
             if let Some(reason) = answer.hold
                 && self.s.active
                 && let Err(error) = self.commit(vec![Record::Held { reason }])

@@ -18,7 +18,11 @@ use tokio::time::Instant;
 
 use crate::{
     cluster::{Cluster, ClusterError, Request, SiteFacts},
-    domain::{ids::JobIx, run::Room, site::Capabilities},
+    domain::{
+        ids::JobIx,
+        placement::Bookings,
+        site::{Appeal, Capabilities, NodeCapacity},
+    },
     runtime::handle::{Health, Interest},
 };
 
@@ -49,7 +53,13 @@ pub(crate) struct SiteState {
     pub(crate) facts: Option<SiteFacts>,
     /// Somebody is asking for the facts.
     pub(crate) learning: bool,
-    pub(crate) room: Option<Room>,
+    /// How much it is wanted where several have room.
+    pub(crate) appeal: Appeal,
+    /// What was sent there and its answers may not show yet; kept for clusters
+    /// without a queue.
+    pub(crate) bookings: Bookings,
+    /// It has said what it has since it last failed to answer.
+    pub(crate) room_is_known: bool,
 
     /// Rendered, journalled, not yet sent.
     pub(crate) outbox: VecDeque<Request>,
@@ -77,6 +87,7 @@ impl SiteState {
         cluster: Arc<dyn Cluster>,
         min_interval_ms: Option<u64>,
         max_inflight: Option<u32>,
+        appeal: Appeal,
     ) -> Self {
         let capabilities = cluster.capabilities().clone();
         let min_interval =
@@ -91,7 +102,9 @@ impl SiteState {
             live: BTreeSet::new(),
             facts: None,
             learning: false,
-            room: None,
+            appeal,
+            bookings: Bookings::default(),
+            room_is_known: false,
             outbox: VecDeque::new(),
             sending: 0,
             polling: false,
@@ -131,6 +144,14 @@ impl SiteState {
         WAVE.min(wave).max(1).min(left)
     }
 
+    /// What is free on its nodes, as far as is known; asked only of a cluster without
+    /// a queue.
+    pub(crate) fn room(&self) -> Option<Vec<NodeCapacity>> {
+        let asks = !self.capabilities.queue && self.room_is_known;
+        let said = self.health.capacity.as_ref().filter(|_| asks)?;
+        Some(self.bookings.free(said))
+    }
+
     /// A request leaves.
     pub(crate) fn count_request(&mut self, now: Instant) {
         self.asked.push_back(now);
@@ -158,6 +179,7 @@ impl SiteState {
     /// It did not, or not to the point. What was known stays known.
     pub(crate) fn failed(&mut self, now: Instant, error: &ClusterError) {
         self.failures = self.failures.saturating_add(1);
+        self.room_is_known = false;
         let doubled = Duration::from_secs(1)
             .saturating_mul(1u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX))
             .clamp(self.min_interval.max(Duration::from_secs(1)), MOST);

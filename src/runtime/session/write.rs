@@ -1,8 +1,9 @@
 //! Recording: the journal first, then the fold, then the windows.
 
-use super::{conduct::Conducting, stamp, state_report};
+use super::{conduct::Conducting, poll::seconds, stamp, state_report};
 use crate::{
     domain::{
+        placement::{Standing, need},
         run::{Changed, Record, Stamped},
         status::Status,
     },
@@ -58,6 +59,21 @@ impl Conducting<'_> {
                     site.live.insert(*ix);
                 } else {
                     site.live.remove(ix);
+                }
+                if !site.capabilities.queue
+                    && let Some(last) = row.attempt()
+                {
+                    let here = last.cluster.as_ref() == Some(id);
+                    // Taken back or given elsewhere: nothing of it stands here.
+                    let status = if here { last.status } else { Status::Waiting };
+                    let now = Standing {
+                        attempt: last.number,
+                        status,
+                        need: need(row.spec_now(), row.replicas),
+                        node: last.node.as_deref(),
+                        finished_at: last.finished_at.map(seconds),
+                    };
+                    site.bookings.note(*ix, now);
                 }
             }
             if self.s.run.will_retry(row) {

@@ -27,6 +27,7 @@ fn plan(jobs: usize) -> Box<Plan> {
             PlannedJob {
                 spec: Arc::new(spec),
                 cluster: Some(ClusterId::new("lab")),
+                may_go: Arc::default(),
                 action: JobAction::Submit,
                 replicas: 1,
                 total_gpus: Gpus::whole(1),

@@ -18,8 +18,9 @@ use crate::{
     domain::{
         ids::{ClusterId, JobKey},
         job::Command,
+        placement::need,
         run::{Accepted, JobFacts},
-        site::{Capabilities, Capacity, ClusterKind, KeepsLimit},
+        site::{Amounts, Capabilities, Capacity, ClusterKind, KeepsLimit, NodeCapacity},
         status::{Cause, Status},
     },
 };
@@ -54,6 +55,7 @@ pub(crate) struct FakeJob {
     from: Option<tokio::time::Instant>,
     pub(crate) run_limit: Option<u32>,
     pub(crate) after: usize,
+    need: Amounts,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +76,10 @@ pub(crate) struct State {
     /// Jobs end when they are polled; else they run on.
     pub(crate) ends: bool,
     pub(crate) capacity: Capacity,
+    /// What its one node has in all; what is free there it looks up every five seconds.
+    pub(crate) node: Option<Amounts>,
+    drawn: Option<(tokio::time::Instant, Amounts)>,
+    began: Option<tokio::time::Instant>,
 }
 
 #[derive(Debug)]
@@ -132,12 +138,32 @@ impl State {
                 from,
                 run_limit: job.run_limit,
                 after: job.after.len(),
+                need: need(&job.spec, 1),
             };
             self.jobs.insert(job.key.clone(), fake);
         }
         let live = self.jobs.values().filter(|j| !j.facts.status.is_ended()).count();
         self.widest = self.widest.max(live);
         Outcome::Accepted(accepted(&job.key))
+    }
+}
+
+impl State {
+    /// What it says it has: of its node as it was up to five seconds ago.
+    fn has(&mut self) -> Capacity {
+        let mut capacity = self.capacity.clone();
+        let Some(total) = self.node else { return capacity };
+        let now = tokio::time::Instant::now();
+        let running = self.jobs.values().filter(|job| job.facts.status == Status::Running);
+        let free = running.fold(total, |free, job| free.less(job.need));
+        let (at, free) = match self.drawn {
+            Some(drawn) if now.duration_since(drawn.0) < Duration::from_secs(5) => drawn,
+            _ => *self.drawn.insert((now, free)),
+        };
+        let begin = *self.began.get_or_insert(at);
+        capacity.as_of = Some(at.duration_since(begin).as_secs_f64());
+        capacity.nodes = vec![NodeCapacity { id: "n".into(), total, free }];
+        capacity
     }
 }
 
@@ -207,7 +233,11 @@ impl Cluster for Fake {
         if self.lock().down { Err(self.unreachable()) } else { Ok(SiteFacts::default()) }
     }
     async fn capacity(&self) -> Result<Capacity, ClusterError> {
-        Ok(self.lock().capacity.clone())
+        let mut state = self.lock();
+        if state.down {
+            return Err(self.unreachable());
+        }
+        Ok(state.has())
     }
 
     fn render(&self, jobs: &[KeyedJob], _facts: &SiteFacts) -> Rendered {

@@ -51,7 +51,7 @@ async fn paused_no_cluster_is_asked_but_once_when_a_person_wants_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_and_looked_up_while_paused() {
     let (queue, room) = (Fake::new("a", |_| {}), Fake::new("b", |c| c.queue = false));
-    room.lock().capacity.gpus_free = Some(Gpus::whole(8));
+    room.lock().node = Some(room::amounts(8));
     queue.script([Next::LostAnswer]);
     let bench = Bench::new(&[&queue, &room]);
     let mut list = jobs(2, "a", "run");

@@ -20,7 +20,7 @@ use crate::{
         finding::Severity,
         ids::ClusterId,
         planner::PlanContext,
-        site::{Capabilities, ClusterView, KeepsLimit, Limits},
+        site::{Capabilities, ClusterView, KeepsLimit},
     },
 };
 
@@ -151,17 +151,9 @@ pub(crate) fn context() -> PlanContext {
         .map(|(name, kind)| {
             let id = ClusterId::new(name);
             let view = ClusterView {
-                id: id.clone(),
-                kind,
-                enabled: true,
-                tags: Vec::new(),
                 capabilities: capabilities(kind == ClusterKind::Local),
-                limits: Limits::default(),
-                capacity: None,
-                projects: Vec::new(),
-                drivable: true,
                 has_jupyter: Some(true),
-                remote: !matches!(kind, ClusterKind::Local),
+                ..ClusterView::new(id.clone(), kind)
             };
             (id, view)
         })
