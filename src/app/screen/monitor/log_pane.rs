@@ -10,7 +10,7 @@
 
 mod search;
 
-pub use search::Searched;
+pub use search::{Found, Searched};
 
 use super::hunt::Hunt;
 use crate::{
@@ -94,8 +94,8 @@ pub struct LogPane {
     pub needle: Option<Needle>,
     /// Only lines with a match are shown.
     pub only: bool,
-    /// The line of the match the search stands at.
-    pub found: Option<i64>,
+    /// The match the search stands at.
+    pub found: Option<Found>,
     /// It ended while the job was still told to run.
     pub ended_early: bool,
     pub text: LogText,

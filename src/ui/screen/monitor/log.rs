@@ -123,9 +123,13 @@ fn draw_row(
     let matches: Vec<(usize, usize)> = pane
         .needle
         .as_ref()
-        .map(|needle| needle.matches(line.text()).take(1000).collect())
+        .map(|needle| {
+            let here = |(_, to): &(usize, usize)| *to > row.from;
+            needle.matches(line.text()).filter(here).take(1000).collect()
+        })
         .unwrap_or_default();
-    let whole = pane.needle.is_none() && pane.found == Some(row.line);
+    let found = pane.found.filter(|found| found.line == row.line);
+    let whole = pane.needle.is_none() && found.is_some();
     let skip = if pane.wrap { 0 } else { pane.left };
     let width = usize::from(area.width);
     // Column of the text, before it is scrolled sideways.
@@ -150,8 +154,10 @@ fn draw_row(
             }
             let style = if whole {
                 style.patch(theme.matched)
-            } else if matches.iter().any(|(from, to)| (*from..*to).contains(&byte)) {
-                let here = pane.found == Some(row.line);
+            } else if let Some((from, _)) =
+                matches.iter().find(|(from, to)| (*from..*to).contains(&byte))
+            {
+                let here = found.is_some_and(|found| found.at == *from);
                 let style = style.patch(theme.matched);
                 if here { style.add_modifier(Modifier::REVERSED) } else { style }
             } else {

@@ -2,9 +2,20 @@
 
 use super::{Ask, LogPane, LogState, Place};
 use crate::app::{
+    log::Needle,
     screen::monitor::hunt::{Hunt, Quarry},
     text as words,
 };
+
+/// What the search stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Number of the line.
+    pub line: i64,
+    /// Where the match begins in it, in bytes; 0 where the line as a whole was
+    /// looked for.
+    pub at: usize,
+}
 
 /// What came of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +30,66 @@ pub enum Searched {
 impl LogPane {
     /// Goes to the next match, or the one before. `None`: nothing is looked for.
     pub fn search(&mut self, backwards: bool, width: usize, height: usize) -> Option<Searched> {
-        let quarry = Quarry::Text(self.needle.clone()?);
-        let from = self.found.unwrap_or_else(|| {
+        let needle = self.needle.clone()?;
+        if let Some(found) = self.in_same_line(&needle, backwards) {
+            self.hunt = None;
+            return Some(Searched::Found(self.go_to(found, width, height)));
+        }
+        let quarry = Quarry::Text(needle);
+        let from = match self.found {
+            Some(found) => found.line,
+            None if backwards => self.text.end(),
             // From where one looks; so that the first line counts too.
-            let top = self.top(width, height).0;
-            if backwards { self.text.end() } else { top - 1 }
-        });
+            None => self.top(width, height).0 - 1,
+        };
         Some(self.seek(quarry, from, backwards, width, height))
+    }
+
+    /// The next match in the line the search stands at, or the one before.
+    fn in_same_line(&self, needle: &Needle, backwards: bool) -> Option<Found> {
+        let Found { line, at } = self.found?;
+        let mut places = needle.matches(self.text.line(line)?.text()).map(|(from, _)| from);
+        let next = if backwards {
+            places.take_while(|from| *from < at).last()
+        } else {
+            places.find(|from| *from > at)
+        };
+        next.map(|at| Found { line, at })
+    }
+
+    /// The first match in a line, or the last: what a search comes upon first.
+    fn place_in(&self, line: i64, quarry: &Quarry, backwards: bool) -> Found {
+        let at = match (quarry, self.text.line(line)) {
+            (Quarry::Text(needle), Some(text)) => {
+                let mut places = needle.matches(text.text()).map(|(from, _)| from);
+                if backwards { places.last() } else { places.next() }
+            }
+            _ => None,
+        };
+        Found { line, at: at.unwrap_or(0) }
+    }
+
+    /// Goes to what a search has found in this line.
+    fn arrive(
+        &mut self,
+        line: i64,
+        quarry: &Quarry,
+        backwards: bool,
+        (width, height): (usize, usize),
+    ) -> Searched {
+        if *quarry == Quarry::Error {
+            self.needle = None;
+            self.only = false;
+        }
+        let found = self.place_in(line, quarry, backwards);
+        Searched::Found(self.go_to(found, width, height))
     }
 
     /// Goes to the next line that looks like an error, from the beginning of what
     /// is loaded at first.
     pub fn next_error(&mut self, width: usize, height: usize) -> Searched {
         let from = if self.needle.is_none() { self.found } else { None };
-        let from = from.unwrap_or_else(|| self.text.first() - 1);
+        let from = from.map_or_else(|| self.text.first() - 1, |found| found.line);
         self.seek(Quarry::Error, from, false, width, height)
     }
 
@@ -55,7 +112,7 @@ impl LogPane {
         self.hunt = None;
         let is_wanted = |line: &str| quarry.is_in(line);
         if let Some(line) = self.text.search(is_wanted, from, backwards, self.is_whole()) {
-            return Searched::Found(self.go_to(line, &quarry, width, height));
+            return self.arrive(line, &quarry, backwards, (width, height));
         }
         if self.is_whole() || self.attempt.is_none() {
             return Searched::Nowhere(None);
@@ -86,20 +143,20 @@ impl LogPane {
             return Searched::Beyond(Vec::new());
         }
         hunt.is_running = true;
-        let quarry = hunt.quarry.clone();
+        let (quarry, backwards) = (hunt.quarry.clone(), hunt.backwards);
         if let Some((text, line)) = hunt.look() {
             self.hunt = None;
             self.text = text;
-            return Searched::Found(self.go_to(line, &quarry, width, height));
+            return self.arrive(line, &quarry, backwards, (width, height));
         }
         if let Some(range) = hunt.range() {
             self.jump = Some(Place::Hunt);
             return Searched::Beyond(vec![Ask::Read(range)]);
         }
-        let (from, backwards, followed) = (hunt.from, hunt.backwards, hunt.followed);
+        let (from, followed) = (hunt.from, hunt.followed);
         self.hunt = None;
         match self.text.search(|line| quarry.is_in(line), from, backwards, true) {
-            Some(line) => Searched::Found(self.go_to(line, &quarry, width, height)),
+            Some(line) => self.arrive(line, &quarry, backwards, (width, height)),
             None => Searched::Nowhere(followed.then(|| self.follow())),
         }
     }
@@ -126,15 +183,10 @@ impl LogPane {
         })
     }
 
-    /// Shows a line with what was found in it, a third from the top, and stays there.
-    fn go_to(&mut self, line: i64, quarry: &Quarry, width: usize, height: usize) -> Option<Ask> {
-        self.found = Some(line);
-        if *quarry == Quarry::Error {
-            self.needle = None;
-            self.only = false;
-        }
-        let row = self.show_match(line, quarry, width);
-        let mut place = (line, row);
+    /// Shows what was found, a third from the top, and stays there.
+    fn go_to(&mut self, found: Found, width: usize, height: usize) -> Option<Ask> {
+        self.found = Some(found);
+        let mut place = (found.line, self.show_match(found, width));
         for _ in 0..height / 3 {
             place = match (place.1.checked_sub(1), self.before(place.0)) {
                 (Some(row), _) => (place.0, row),
@@ -157,19 +209,23 @@ impl LogPane {
 
     /// The row of a wrapped line that holds what was found; a line that is not
     /// wrapped is scrolled sideways to it.
-    fn show_match(&mut self, line: i64, quarry: &Quarry, width: usize) -> usize {
+    fn show_match(&mut self, Found { line, at }: Found, width: usize) -> usize {
         let Some(text) = self.text.line(line) else { return 0 };
-        let (from, to) = match quarry {
-            Quarry::Text(needle) => needle.find(text.text(), 0).unwrap_or((0, 0)),
-            Quarry::Error => (0, 0),
-        };
         if self.wrap {
-            return text.rows(width).iter().rposition(|start| *start <= from).unwrap_or(0);
+            return text.rows(width).iter().rposition(|start| *start <= at).unwrap_or(0);
         }
-        let columns = |to: usize| words::width(text.text().get(..to).unwrap_or(""));
-        let (first, last) = (columns(from), columns(to));
-        if first < self.left || last > self.left + width {
-            self.left = if last <= width { 0 } else { first.saturating_sub(width / 3) };
+        let text = text.text();
+        let needle = self.needle.as_ref();
+        let to = needle.and_then(|needle| needle.find(text, at)).map_or(at, |(_, to)| to);
+        let columns = |to: usize| words::width(text.get(..to).unwrap_or(text));
+        let (first, last, end) = (columns(at), columns(to), columns(text.len()));
+        // What is cut off is marked in the first and the last column.
+        let shows = |left: usize| {
+            let (before, after) = (usize::from(left > 0), usize::from(end > left + width));
+            first >= left + before && last + after <= left + width
+        };
+        if !shows(self.left) {
+            self.left = if shows(0) { 0 } else { first.saturating_sub(width / 3) };
         }
         0
     }

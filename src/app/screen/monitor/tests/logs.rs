@@ -197,7 +197,7 @@ fn the_search_finds_marks_and_goes_round() {
     press(&mut m, "enter");
     let found = |m: &Model| {
         let pane = pane(m);
-        pane.text.line(pane.found.unwrap()).unwrap().text().to_owned()
+        pane.text.line(pane.found.unwrap().line).unwrap().text().to_owned()
     };
     assert_eq!(found(&m), "an Error at 87");
     assert!(shown(&m).contains(&"an Error at 87".to_owned()));
@@ -213,6 +213,63 @@ fn the_search_finds_marks_and_goes_round() {
 }
 
 #[test]
+fn the_search_stops_at_every_match_of_a_line_and_shows_it() {
+    let mut m = small();
+    let request = asked(&press(&mut m, "l w"));
+    // Far apart, at the very end, and so wide that sideways counts columns.
+    let line = format!("hit {} hit {} hit", "训练 ".repeat(60), "x".repeat(300));
+    let text = format!("hit one\n{line}\nlast hit\n");
+    assert!(opened(&m).layout(m.width, m.height - 2).pane_text().0 < 200);
+    answer(&mut m, request.serial, 0, text.as_bytes(), text.len() as u64);
+    let places: Vec<usize> = line.match_indices("hit").map(|(at, _)| at).collect();
+    let long: Vec<(i64, usize)> = places.iter().map(|at| (1, *at)).collect();
+    let down: Vec<(i64, usize)> = [(0, 0)].into_iter().chain(long).chain([(2, 5)]).collect();
+
+    let place = |m: &Model| pane(m).found.map(|found| (found.line, found.at)).unwrap();
+    let sees = |m: &Model| {
+        let pane = pane(m);
+        let (width, height) = opened(m).layout(m.width, m.height - 2).pane_text();
+        let (line, at) = place(m);
+        let row = pane
+            .visible(width, height)
+            .into_iter()
+            .find(|row| row.line == line && (row.from..row.to).contains(&at))
+            .unwrap_or_else(|| panic!("{:?} is not on the screen", (line, at)));
+        if !pane.wrap {
+            let text = pane.text.line(line).unwrap().text();
+            let column = crate::app::text::width(&text[row.from..at]);
+            let more = usize::from(pane.left > 0);
+            assert!(column >= pane.left + more, "{column} is left of {}", pane.left);
+            assert!(column + 3 <= pane.left + width, "{column} is right of {}", pane.left);
+        }
+    };
+    press(&mut m, "/");
+    type_in(&mut m, "hit");
+    press(&mut m, "enter");
+    for wrap in [false, true] {
+        assert_eq!(pane(&m).wrap, wrap);
+        while place(&m) != (0, 0) {
+            press(&mut m, "n");
+        }
+        let mut seen = Vec::new();
+        for _ in &down {
+            sees(&m);
+            seen.push(place(&m));
+            press(&mut m, "n");
+        }
+        assert_eq!((seen, place(&m)), (down.clone(), (0, 0)), "and round the end");
+        let mut seen = Vec::new();
+        for _ in &down {
+            press(&mut m, "N");
+            sees(&m);
+            seen.push(place(&m));
+        }
+        assert!(seen.iter().eq(down.iter().rev()), "{seen:?}");
+        press(&mut m, "w");
+    }
+}
+
+#[test]
 fn errors_are_found_and_only_matches_are_shown() {
     let mut m = small();
     let request = asked(&press(&mut m, "l"));
@@ -224,7 +281,7 @@ fn errors_are_found_and_only_matches_are_shown() {
     answer(&mut m, request.serial, 0, text.as_bytes(), text.len() as u64);
     let found = |m: &Model| {
         let pane = pane(m);
-        pane.text.line(pane.found.unwrap()).unwrap().text().to_owned()
+        pane.text.line(pane.found.unwrap().line).unwrap().text().to_owned()
     };
     press(&mut m, "!");
     assert_eq!(found(&m), "RuntimeError: first");
