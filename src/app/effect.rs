@@ -1,6 +1,6 @@
 //! What the update asks the runtime to do; plain data.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::msg::HalfTyped;
 use crate::domain::{
@@ -121,6 +121,13 @@ pub enum Effect {
     Run {
         run: RunId,
         command: RunCommand,
+    },
+    /// Whether folders of code are as they were when the run was sent; answered by
+    /// `Msg::CodeCompared`. `jobs` are echoed: whom the question is about.
+    CompareCode {
+        run: RunId,
+        jobs: Vec<JobIx>,
+        folders: Vec<Arc<str>>,
     },
     FollowLog(LogRequest),
     StopLog,

@@ -72,6 +72,13 @@ pub struct ClusterHealth {
     pub requests_per_minute: u32,
 }
 
+/// How a folder of code stands to what was sent of it, when it is not the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeSince {
+    Changed,
+    Unreadable,
+}
+
 /// Part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPart {
@@ -157,6 +164,12 @@ pub enum Msg {
         run: RunId,
         conducting: bool,
         other: Option<String>,
+    },
+    /// Folders of code that are not as they were when these jobs were first sent.
+    CodeCompared {
+        run: RunId,
+        jobs: Vec<JobIx>,
+        since: Vec<(Arc<str>, CodeSince)>,
     },
     Cloned {
         name: String,

@@ -17,13 +17,13 @@ mod views;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    effect::Effect,
+    effect::{Effect, RunCommand},
     model::Model,
-    msg::Msg,
-    overlay::{self, Overlay},
-    screen::View,
+    msg::{CodeSince, Msg},
+    overlay::{self, Confirmed, Overlay},
+    screen::{View, monitor::ask},
 };
-use crate::domain::ids::ClusterId;
+use crate::domain::ids::{ClusterId, JobIx, RunId};
 pub use actions::{enabled, enabled_in};
 use freshness::{check_clusters, check_if_due, is_changing, plan_again, run_told};
 use views::{go, to_view, with_view};
@@ -129,6 +129,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             run_told(model, msg, &mut effects);
         }
         Msg::RunNews { .. } | Msg::RunReplaced { .. } => run_told(model, msg, &mut effects),
+        Msg::CodeCompared { run, jobs, since } => {
+            tell_since(model, &run, &jobs, &since);
+            let msg = Msg::CodeCompared { run, jobs, since };
+            to_view(model, View::Monitor, msg, &mut effects);
+        }
         Msg::Conducting { .. } | Msg::Log(_) | Msg::LogFailed { .. } => {
             to_view(model, View::Monitor, msg, &mut effects);
         }
@@ -152,6 +157,24 @@ fn logged_in(
         |why| format!("not logged in to {cluster}: {why}"),
     );
     model.notice = Some((model.now, words));
+}
+
+/// Tells the box that asks to retry these jobs what was found of their code.
+fn tell_since(
+    model: &mut Model,
+    run: &RunId,
+    jobs: &[JobIx],
+    since: &[(std::sync::Arc<str>, CodeSince)],
+) {
+    for overlay in &mut model.overlays {
+        if let Overlay::Confirm(confirm) = overlay
+            && let Confirmed::Run { run: of, command: RunCommand::Retry { jobs: asked, .. } } =
+                &confirm.action
+            && (of, asked.as_slice()) == (run, jobs)
+        {
+            ask::tell_since(confirm, since);
+        }
+    }
 }
 
 /// What was to be opened or saved under a name did not come to be: the question

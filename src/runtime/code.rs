@@ -16,6 +16,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    app::msg::CodeSince,
     domain::job::JobSpec,
     error::{Kind, Report},
     journal::CodeEntry,
@@ -237,6 +238,15 @@ fn folder_name(top: &Path) -> std::ffi::OsString {
     top.file_name().map_or_else(|| "code".into(), std::ffi::OsStr::to_os_string)
 }
 
+/// How a folder stands to what was `sent` of it, by hash; `None`: it is the same, or
+/// nothing was sent to compare it with. Reads all of it. `skip` is left out.
+pub fn since(top: &Path, sent: Option<&str>, skip: &Path) -> Option<CodeSince> {
+    match hash(top, skip) {
+        Err(_) => Some(CodeSince::Unreadable),
+        Ok(now) => sent.filter(|sent| *sent != now.hash).map(|_| CodeSince::Changed),
+    }
+}
+
 /// Where the copy of a folder lies. It keeps its own name, so that a library can
 /// be imported by it from the folder above.
 pub fn place(code: &Path, top: &Path, hash: &str) -> PathBuf {
@@ -336,6 +346,12 @@ mod tests {
         assert_eq!(hash(&top, NONE.as_ref()).unwrap(), first);
         fs::write(top.join("pkg/a.py"), "b").unwrap();
         assert_ne!(hash(&top, NONE.as_ref()).unwrap().hash, first.hash);
+        let since = |top: &Path, sent| since(top, sent, NONE.as_ref());
+        assert_eq!(since(&top, Some(&first.hash)), Some(CodeSince::Changed));
+        assert_eq!(since(&top, None), None, "nothing to compare it with");
+        assert_eq!(since(NONE.as_ref(), Some(&first.hash)), Some(CodeSince::Unreadable));
+        fs::write(top.join("pkg/a.py"), "a").unwrap();
+        assert_eq!(since(&top, Some(&first.hash)), None);
     }
 
     #[test]

@@ -54,6 +54,44 @@ fn compose_preview_confirm_watch_read_and_retry() {
 }
 
 #[test]
+fn the_retry_box_says_that_the_code_has_changed_since() {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("src")).expect("a folder of code");
+    home.write("src/run.sh", "exit 3\n");
+    let file = home
+        .write("code.yaml", "name: code\njobs: [{name: c, src_dir: src, command: sh run.sh}]\n");
+    home.run(&["submit", file.to_str().expect("utf-8"), "--yes", "--wait"]);
+    let mut term = home.start(&[], 80, 24);
+    term.sees("5 Clusters");
+    term.keys("4");
+    term.sees("code");
+    term.keys(key::ENTER);
+    term.sees("exit 3");
+    term.keys("r");
+    let same = term.sees("with the code as first sent");
+    assert!(!same.contains("changed"), "{same}");
+    term.keys("n");
+    term.until("the box to close", |s| !s.contains("as first sent"));
+
+    home.write("src/run.sh", "exit 0\n");
+    term.keys("r");
+    // The path is long and wraps.
+    term.until("what was found", |s| s.contains("has changed") || s.contains("changed since"));
+    term.sees("e, then Ctrl-O, retries with the code as it is now");
+    term.keys("n");
+    term.until("the box to close", |s| !s.contains("as first sent"));
+    term.keys("e");
+    term.until("what was found", |s| s.contains("has changed") || s.contains("changed since"));
+    term.keys("\x0f\r");
+    let box_ = term.sees("with the code as it is now");
+    assert!(!box_.contains("changed"), "{box_}");
+    term.keys("y");
+    term.sees("✓ succeeded");
+    term.keys("q");
+    assert_eq!(term.ends(), 0);
+}
+
+#[test]
 fn tables_are_sorted_as_they_were_left() {
     let home = Home::new();
     let file = home.write(

@@ -232,6 +232,7 @@ impl World {
             | Effect::Copy { .. }
             | Effect::Refresh
             | Effect::PausePolling(_)
+            | Effect::CompareCode { .. }
             | Effect::Suspend
             | Effect::Retake
             | Effect::Quit => vec![],

@@ -294,6 +294,14 @@ impl Perform for Effects {
                 };
                 self.command(&run, command);
             }
+            Effect::CompareCode { run, jobs, folders } => {
+                let engine = self.engine.clone();
+                self.spawn_blocking(move || {
+                    // What cannot be compared is no reason to disturb a question.
+                    let since = engine.compare_code(&run, &folders).unwrap_or_default();
+                    Ok((!since.is_empty()).then_some(Msg::CodeCompared { run, jobs, since }))
+                });
+            }
             Effect::FollowLog(request) => match &mut self.opened {
                 Some(opened) if opened.is(&request.run) => opened.follow(request),
                 _ => self.tell(Msg::LogFailed {

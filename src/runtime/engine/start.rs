@@ -1,11 +1,15 @@
 //! Starting and opening runs, and reading their logs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::stream::BoxStream;
 
 use super::{Engine, Options};
 use crate::{
+    app::msg::CodeSince,
     cluster::{ClusterError, LogChunk, LogCursor, LogSource, Watched},
     domain::{
         ids::{ClusterId, JobIx, RunId},
@@ -123,6 +127,25 @@ impl Engine {
             }
         }
         Ok(code)
+    }
+
+    /// Which of these folders of code are not as they were when the run was first
+    /// sent. Reads all of them: for a thread that may wait.
+    ///
+    /// # Errors
+    /// There is no such run, or its plan cannot be read.
+    pub fn compare_code(
+        &self,
+        run: &RunId,
+        folders: &[Arc<str>],
+    ) -> Result<Vec<(Arc<str>, CodeSince)>, Report> {
+        let stored = Stored::read(&self.dir(run)).map_err(|e| state_report(&e))?;
+        let skip = self.inner.state.path();
+        let since = |top: &Arc<str>| {
+            let sent = stored.code.get(top).map(|entry| entry.hash.as_str());
+            Some((Arc::clone(top), code::since(top.as_ref().as_ref(), sent, skip)?))
+        };
+        Ok(folders.iter().filter_map(since).collect())
     }
 
     /// Opens a run that was started before.

@@ -8,6 +8,7 @@ use super::{
     conduct::Conducting,
 };
 use crate::{
+    app::msg::CodeSince,
     domain::{
         change::changed,
         ids::JobIx,
@@ -124,29 +125,22 @@ impl Conducting<'_> {
             let folder = self.s.dir.code();
             let skip = self.s.engine.state.path().to_owned();
             let path = std::path::PathBuf::from(&*top);
-            let copy = code == Code::Current;
-            let entry = tokio::task::spawn_blocking(move || {
-                if copy {
-                    code::snapshot(&path, &folder, &skip).map(Some)
-                } else {
-                    Ok(code::hash(&path, &skip).ok())
-                }
-            })
-            .await
-            .map_err(|e| Report::new(Kind::Internal, e.to_string()))??;
-            let sent = self.s.code.get(&top).map(|e| e.hash.as_str());
-            match entry {
-                Some(entry) if copy => {
-                    current.insert(top, entry.hash);
-                }
-                Some(entry) if sent.is_some_and(|hash| hash != entry.hash) => {
-                    notes.push(format!(
-                        "{top} has changed since; the new attempt runs the code as first sent \
-                         (`--code current` takes the new)"
-                    ));
-                }
-                Some(_) => {}
-                None => notes.push(format!("{top} cannot be read any more")),
+            let report = |e: tokio::task::JoinError| Report::new(Kind::Internal, e.to_string());
+            if code == Code::Current {
+                let copied = move || code::snapshot(&path, &folder, &skip);
+                let entry = tokio::task::spawn_blocking(copied).await.map_err(report)??;
+                current.insert(top, entry.hash);
+                continue;
+            }
+            let sent = self.s.code.get(&top).map(|e| e.hash.clone());
+            let compared = move || code::since(&path, sent.as_deref(), &skip);
+            match tokio::task::spawn_blocking(compared).await.map_err(report)? {
+                None => {}
+                Some(CodeSince::Changed) => notes.push(format!(
+                    "{top} has changed since; the new attempt runs the code as first sent \
+                     (`--code current` takes the new)"
+                )),
+                Some(CodeSince::Unreadable) => notes.push(format!("{top} cannot be read any more")),
             }
         }
         Ok(current)

@@ -1,8 +1,10 @@
 //! What the actions of the view do.
 
 use super::{
-    Context, Input, Monitor, Opened, Pane, Step, ask, detail, index::RowKey, layout,
-    retry::RetryForm,
+    Context, Input, Monitor, Opened, Pane, Step, ask, detail,
+    index::RowKey,
+    layout,
+    retry::{RetryForm, folders},
 };
 use crate::{
     app::{
@@ -10,11 +12,12 @@ use crate::{
         filter::FilterLine,
         keymap::Action,
         line::Line,
-        overlay::{Confirm, Overlay},
+        overlay::{Confirm, Confirmed, Overlay},
     },
     domain::{
         action::RemoteAction,
         ids::{ClusterId, JobIx},
+        run::Run,
     },
 };
 
@@ -195,7 +198,7 @@ impl Monitor {
             Action::Logs => return self.toggle_logs(cx),
             Action::Retry => {
                 let jobs = opened.targets();
-                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx));
+                return asking_retry(&opened.run, jobs, cx);
             }
             Action::RetryWith => {
                 let jobs = opened.targets();
@@ -203,8 +206,9 @@ impl Monitor {
                     Ok(_) => {
                         let left = opened.left_retry.take().filter(|form| form.jobs == jobs);
                         let form = left.unwrap_or_else(|| RetryForm::new(&opened.run, jobs));
+                        let compare = compare_code(&opened.run, &form.jobs);
                         opened.input = Input::Retry(form);
-                        Vec::new()
+                        compare.into_iter().collect()
                     }
                     Err(why) => vec![Step::Notice(why)],
                 };
@@ -212,7 +216,7 @@ impl Monitor {
             Action::RetryFailed => {
                 let failed = crate::domain::run::Selection::failed();
                 let jobs = crate::domain::run::outstanding(&opened.run, &failed).retry;
-                return asking(ask::retry(&opened.run, jobs, Vec::new(), false, cx));
+                return asking_retry(&opened.run, jobs, cx);
             }
             Action::Cancel => return asking(ask::cancel(&opened.run, opened.targets(), None)),
             Action::CancelWith => {
@@ -297,6 +301,34 @@ fn act(opened: &Opened, action: RemoteAction, cx: &Context<'_>) -> Vec<Step> {
     }
     let command = RunCommand::Act { action, jobs: suited.jobs };
     vec![Step::Do(Effect::Run { run: run.id.clone(), command })]
+}
+
+/// The question before a retry without changes, and whether its code has changed.
+fn asking_retry(run: &Run, jobs: Vec<JobIx>, cx: &Context<'_>) -> Vec<Step> {
+    let question = ask::retry(run, jobs, Vec::new(), false, cx);
+    let compare = question.as_ref().ok().and_then(|confirm| compare_for(run, confirm));
+    let mut steps = asking(question);
+    steps.extend(compare);
+    steps
+}
+
+/// Compares the code that the question is about.
+pub(super) fn compare_for(run: &Run, confirm: &Confirm) -> Option<Step> {
+    match &confirm.action {
+        Confirmed::Run { command: RunCommand::Retry { jobs, current_code: false, .. }, .. } => {
+            compare_code(run, jobs)
+        }
+        _ => None,
+    }
+}
+
+/// Compares the code of these jobs, where they bring some.
+fn compare_code(run: &Run, jobs: &[JobIx]) -> Option<Step> {
+    let folders = folders(run, jobs);
+    if folders.is_empty() {
+        return None;
+    }
+    Some(Step::Do(Effect::CompareCode { run: run.id.clone(), jobs: jobs.to_vec(), folders }))
 }
 
 pub(super) fn asking(question: Result<Confirm, impl Into<String>>) -> Vec<Step> {

@@ -1,13 +1,17 @@
 //! What the confirm box says before jobs are retried or cancelled, or sending
 //! goes on or stops: names, numbers, GPUs, and what will happen.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
-use super::{retry::suggestions, tally::is_put_off};
+use super::{
+    retry::{since_words, suggestions},
+    tally::is_put_off,
+};
 use crate::{
     app::{
         effect::RunCommand,
         model::Settings,
+        msg::CodeSince,
         overlay::{Confirm, Confirmed},
         screen::Context,
         text,
@@ -22,6 +26,22 @@ use crate::{
         status::{Cause, Status},
     },
 };
+
+/// That a retry runs the code that was sent before.
+const AS_SENT: &str = "with the code as first sent";
+
+/// Tells in the box of a retry, below what it says of code, what was found of that
+/// code meanwhile.
+pub fn tell_since(confirm: &mut Confirm, since: &[(Arc<str>, CodeSince)]) {
+    let Some(at) = confirm.lines.iter().position(|line| line == AS_SENT) else { return };
+    let mut lines = since_words(since);
+    if since.iter().any(|(_, since)| *since == CodeSince::Changed) {
+        lines.push("e, then Ctrl-O, retries with the code as it is now".into());
+    }
+    let rest = confirm.lines.split_off(at + 1);
+    confirm.lines.extend(lines);
+    confirm.lines.extend(rest);
+}
 
 /// Names shown before «and 4 more».
 const NAMES: usize = 4;
@@ -64,11 +84,7 @@ pub fn retry(
     }
     let has_code = jobs.iter().any(|ix| run.job(*ix).is_some_and(|j| j.spec.src_dir.is_some()));
     if has_code {
-        lines.push(if current_code {
-            "with the code as it is now".into()
-        } else {
-            "with the code as first sent".into()
-        });
+        lines.push(if current_code { "with the code as it is now".into() } else { AS_SENT.into() });
     }
     if live > 0 {
         lines.push(format!("{live} of the {asked} have not ended and are left alone"));

@@ -157,7 +157,9 @@ impl Monitor {
                         Ok(confirm) => {
                             opened.left_retry = Some(form.clone());
                             opened.input = Input::None;
-                            vec![Step::Push(crate::app::overlay::Overlay::Confirm(confirm))]
+                            let compare = actions::compare_for(&opened.run, &confirm);
+                            let ask = Step::Push(crate::app::overlay::Overlay::Confirm(confirm));
+                            std::iter::once(ask).chain(compare).collect()
                         }
                         Err(why) => {
                             form.error = Some(why);
@@ -230,6 +232,15 @@ impl Monitor {
             Msg::LogFailed { serial, why } => {
                 if let Some(pane) = self.log_pane().filter(|p| p.serial() == serial) {
                     pane.failed(why);
+                }
+                Vec::new()
+            }
+            Msg::CodeCompared { run, jobs, since } => {
+                if let Some(opened) = self.opened.as_deref_mut().filter(|o| o.run.id == run)
+                    && let Input::Retry(form) = &mut opened.input
+                    && form.jobs == jobs
+                {
+                    form.since = retry::since_words(&since);
                 }
                 Vec::new()
             }

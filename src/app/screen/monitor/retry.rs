@@ -1,10 +1,12 @@
 //! Retry with changes: a line of `field=value`, with suggestions by what went
 //! wrong.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::{
-    app::line::Line,
+    app::{line::Line, msg::CodeSince},
     domain::{
         fields::{FieldKind, job_field},
         ids::JobIx,
@@ -34,6 +36,8 @@ pub struct RetryForm {
     /// Some of the jobs bring code from a folder.
     pub has_code: bool,
     pub suggestions: Vec<Suggestion>,
+    /// What was found of that code, in sentences.
+    pub since: Vec<String>,
     /// What the jobs have now in the fields that are changed most.
     pub now: String,
     /// Why the line cannot be used, once Enter was pressed.
@@ -58,6 +62,7 @@ impl RetryForm {
             line: Line::default(),
             current_code: false,
             has_code,
+            since: Vec::new(),
             error: None,
         }
     }
@@ -95,6 +100,21 @@ impl RetryForm {
             self.error = None;
         }
     }
+}
+
+/// The folders that jobs bring code from, each once.
+pub fn folders(run: &Run, jobs: &[JobIx]) -> Vec<Arc<str>> {
+    let of = |ix: &JobIx| run.job(*ix)?.spec_now().src_dir.clone();
+    jobs.iter().filter_map(of).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What was found of folders of code, a sentence each.
+pub fn since_words(since: &[(Arc<str>, CodeSince)]) -> Vec<String> {
+    let words = |(top, since): &(Arc<str>, CodeSince)| match since {
+        CodeSince::Changed => format!("{top} has changed since"),
+        CodeSince::Unreadable => format!("{top} cannot be read any more"),
+    };
+    since.iter().map(words).collect()
 }
 
 /// `memory 16G · time_limit 4:00:00 · gpus 1`; a field in which the jobs differ is

@@ -87,6 +87,9 @@ pub(super) fn retry(frame: &mut Frame<'_>, area: Rect, form: &RetryForm, view: &
             Span::styled("^O", theme.key),
             Span::styled(format!(": {other}"), theme.dim),
         ]));
+        for line in form.since.iter().flat_map(|words| text::wrap(words, inside)) {
+            below.push(Line::styled(line, theme.warning));
+        }
     }
     below.push(Line::from(vec![
         Span::styled("Enter", theme.key),
