@@ -26,6 +26,7 @@ pub fn approved(jobs: u32) -> Approved {
             spec: Arc::new(spec),
             cluster: Some(ClusterId::new("local")),
             may_go: Arc::default(),
+            outlook: None,
             action: JobAction::Submit,
             replicas: 1,
             total_gpus: Gpus::whole(1),

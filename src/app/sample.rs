@@ -42,6 +42,7 @@ fn planned(spec: JobSpec, cluster: &str, replicas: u32) -> PlannedJob {
         spec: Arc::new(spec),
         cluster: Some(ClusterId::new(cluster)),
         may_go: Arc::default(),
+        outlook: None,
         action: JobAction::Submit,
         replicas,
         total_gpus,

@@ -86,6 +86,7 @@ mod tests {
             spec: Arc::new(JobSpec::named("a")),
             cluster: cluster.map(ClusterId::new),
             may_go: Arc::default(),
+            outlook: None,
             action: JobAction::Submit,
             replicas: 1,
             total_gpus: Gpus::ZERO,

@@ -6,7 +6,7 @@
 //! A `Plan` can always be made: what is wrong is a [`Finding`]. [`Plan::approve`]
 //! is the only road to submission; replaying a journal is the only other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use super::{
     finding::Finding,
     ids::{ClusterId, JobIx, RunId},
     job::{JobSpec, JobType},
+    placement::Outlook,
     resources::Gpus,
     site::{Capabilities, KeepsLimit},
 };
@@ -99,6 +100,9 @@ pub struct PlannedJob {
     /// entry.
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     pub may_go: Arc<[ClusterId]>,
+    /// Where it would go now, while it is placed on none; of the plan, not of the run.
+    #[serde(skip)]
+    pub outlook: Option<Outlook>,
     #[serde(flatten)]
     pub action: JobAction,
     pub replicas: u32,
@@ -107,6 +111,19 @@ pub struct PlannedJob {
     /// Shared by the jobs of a group.
     #[serde(default, skip_serializing_if = "is_empty_slice")]
     pub depends_on: Arc<[(JobIx, super::job::DependencyCondition)]>,
+}
+
+impl PlannedJob {
+    /// `lab`, or for a job that is placed when it is sent `auto`, `auto → lab` where it
+    /// would go now, `auto, waits` where it would wait.
+    pub fn goes_to(&self) -> Cow<'_, str> {
+        match (&self.cluster, &self.outlook) {
+            (Some(cluster), _) => cluster.as_str().into(),
+            (None, Some(Outlook { cluster: Some(now), .. })) => format!("auto → {now}").into(),
+            (None, Some(_)) => "auto, waits".into(),
+            (None, None) => "auto".into(),
+        }
+    }
 }
 
 fn is_empty_slice(jobs: &Arc<[(JobIx, super::job::DependencyCondition)]>) -> bool {

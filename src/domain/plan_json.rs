@@ -12,6 +12,7 @@ use super::{
     ids::{ClusterId, RunId},
     job::{Command, DependencyCondition, JobType},
     params::Params,
+    placement::Outlook,
     plan::{Plan, PlannedJob},
     resources::Gpus,
     totals::AUTO,
@@ -104,6 +105,9 @@ pub struct JobAnswer {
     pub job_type: JobType,
     /// `auto`: decided when it is sent.
     pub cluster: String,
+    /// Where a job that is placed when it is sent would go now, and why; `null` where
+    /// it is placed already, or its clusters have not said what they have.
+    pub outlook: Option<Outlook>,
     pub project: Option<String>,
     pub image: Option<String>,
     /// As it will be run; `<run>` stands for the run's id.
@@ -141,6 +145,7 @@ impl JobAnswer {
             group: text(&spec.group),
             job_type: spec.job_type,
             cluster: job.cluster.as_ref().map_or_else(|| AUTO.to_owned(), ToString::to_string),
+            outlook: job.outlook.clone(),
             project: text(&spec.project),
             image: text(&spec.image),
             command: spec.command.clone(),

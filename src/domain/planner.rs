@@ -25,6 +25,7 @@ use super::{
     identity::{History, Identity},
     ids::ClusterId,
     job::JobType,
+    placement,
     placer::Placer,
     plan::{JobAction, OnExisting, Plan, PlannedJob},
     site::{ClusterViews, Limits},
@@ -90,6 +91,7 @@ pub fn make(name: &str, base_dir: Option<&Path>, node: &Node, cx: &PlanContext) 
     links::resolve(&batch.entries, &ranges, &mut jobs, &mut sink);
     look_back(&batch, &ranges, &mut jobs, cx, &mut sink);
     check_size(&batch, &jobs, cx, &mut sink);
+    placement::look_ahead(&mut jobs, &cx.clusters);
     let totals = totals::of(&jobs, batch.head.max_concurrent);
     placer.check_capacity(&batch.place, &jobs, &mut sink);
     let findings = sink.finish();
@@ -120,6 +122,7 @@ fn place(
     PlannedJob {
         cluster: placed.cluster,
         may_go: placed.may_go,
+        outlook: None,
         action: JobAction::Submit,
         replicas: placed.replicas,
         total_gpus: spec.gpus.times(u64::from(placed.replicas)),

@@ -7,7 +7,12 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{action::RemoteAction, ids::ClusterId, job::JobType, resources::Gpus};
+use super::{
+    action::RemoteAction,
+    ids::ClusterId,
+    job::JobType,
+    resources::{Gpus, Memory},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -239,6 +244,15 @@ pub struct Amounts {
 }
 
 impl Amounts {
+    /// `2 GPUs, 4 CPUs, 16G of memory`; what is none is left out.
+    pub fn in_words(&self) -> String {
+        let gpus = (!self.gpus.is_zero()).then(|| self.gpus.in_words());
+        let cpus = (self.cpus > 0.0).then(|| cpus_in_words(self.cpus));
+        let memory = (self.memory > 0).then(|| memory_in_words(self.memory));
+        let words: Vec<String> = [gpus, cpus, memory].into_iter().flatten().collect();
+        words.join(", ")
+    }
+
     /// There is at least as much of everything.
     pub fn holds(&self, need: &Self) -> bool {
         // Sums of fractions of a core are not exact.
@@ -264,6 +278,18 @@ impl Amounts {
             memory: self.memory.min(most.memory),
         }
     }
+}
+
+/// `1 CPU`, `1.5 CPUs`.
+pub fn cpus_in_words(cpus: f64) -> String {
+    let number = ((cpus * 100.0).round() / 100.0).to_string();
+    let unit = if number == "1" { "CPU" } else { "CPUs" };
+    format!("{number} {unit}")
+}
+
+/// `16G of memory`, in whole MiB.
+pub fn memory_in_words(bytes: u64) -> String {
+    format!("{} of memory", Memory::from_bytes(bytes >> 20 << 20))
 }
 
 impl std::ops::Add for Amounts {

@@ -143,6 +143,7 @@ impl StoredJob {
                 Some(before) if *before.may_go == *self.may_go => before.may_go.clone(),
                 _ => self.may_go.into(),
             },
+            outlook: None,
             action: self.action.unwrap_or_default(),
             replicas: self.replicas,
             total_gpus: self.total_gpus,

@@ -37,6 +37,7 @@ fn approved(n: usize) -> Approved {
             spec: Arc::new(spec),
             cluster: Some(ClusterId::new("lab")),
             may_go: Arc::default(),
+            outlook: None,
             action: JobAction::Submit,
             replicas: 1,
             total_gpus: Gpus::whole(1),

@@ -41,7 +41,7 @@ fn every_key_is_there_and_null_where_absent() {
                 "name": "a",
                 "group": null,
                 "type": "training",
-                "cluster": "local",
+                "cluster": "local", "outlook": null,
                 "project": null,
                 "image": null,
                 "command": "x",

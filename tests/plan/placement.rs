@@ -6,6 +6,7 @@ use jobdeck::domain::{
     identity::{Earlier, History, Identity},
     ids::{JobIx, RunId},
     plan::JobAction,
+    site::{Amounts, NodeCapacity},
     status::Status,
 };
 
@@ -76,6 +77,63 @@ fn without_a_queue_the_choice_stays_open() {
     assert_eq!((cluster_of(&plan, 0), cluster_of(&plan, 1)), (None, Some("a")));
     assert_eq!(plan.totals.gpus_by_cluster["auto"], Gpus::whole(2));
     assert_eq!(plan.entries[0].cluster, "auto");
+}
+
+/// A Ray cluster of one node with so many GPUs in all and free, and 16 CPUs.
+fn ray(name: &str, total: u64, free: u64) -> ClusterView {
+    let has = |gpus| Amounts { gpus: Gpus::whole(gpus), cpus: 16.0, memory: 64 << 30 };
+    let node = NodeCapacity { id: "n".into(), total: has(total), free: has(free) };
+    let mut view = view(name, ClusterKind::Ray, Some(total));
+    if let Some((_, capacity)) = &mut view.capacity {
+        capacity.nodes = vec![node];
+    }
+    view
+}
+
+#[test]
+fn an_open_choice_tells_where_it_would_go_now() {
+    let mut cx = PlanContext::default();
+    add(&mut cx, ray("a", 8, 3));
+    add(&mut cx, ray("b", 4, 4));
+    let text = "
+- {name: first, command: x, cluster: auto, gpus: 2}
+- {name: second, command: x, cluster: auto, gpus: 4}
+- {name: third, command: x, cluster: [a, b], gpus: 1}
+- {name: fourth, command: x, cluster: auto, gpus: 4}
+- {name: after, command: x, cluster: auto, depends_on: [first]}
+- {name: liked, command: x, preferred_cluster: a, gpus: 4}
+- {name: given, command: x, cluster: a}
+";
+    let plan = plan_in(text, &cx);
+    assert!(plan.is_ok(), "{:#?}", errors(&plan));
+    let told: Vec<String> = plan
+        .jobs
+        .iter()
+        .map(|job| {
+            let why = job.outlook.as_ref().map_or("", |outlook| &*outlook.why);
+            format!("{}; {why}", job.goes_to())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "auto → b; the best of 2 with room now; 2 GPUs stay free there",
+            "auto, waits; needs 4 GPUs on one node; a has 3 free, b 2 free",
+            "auto → a; the best of 2 with room now; 2 GPUs stay free there",
+            "auto, waits; needs 4 GPUs on one node; a has 2 free, b 2 free",
+            "auto, waits; placed when what it waits for has ended",
+            "auto, waits; needs 4 GPUs on one node; a has 2 free, b 2 free",
+            "a; ",
+        ]
+    );
+    // What fits on no node at all is an error, and what is not known has no outlook.
+    let plan = plan_in("[{name: x, command: y, cluster: auto, gpus: 1, cpus: 17}]", &cx);
+    assert!(errors(&plan)[0].contains("no cluster of its choice can run it"));
+    let mut silent = PlanContext::default();
+    add(&mut silent, view("a", ClusterKind::Ray, None));
+    add(&mut silent, view("b", ClusterKind::Ray, None));
+    let plan = plan_in("[{name: x, command: y, cluster: auto, gpus: 1}]", &silent);
+    assert_eq!(plan.jobs[0].goes_to(), "auto");
 }
 
 #[test]

@@ -112,6 +112,22 @@ impl<'a> Deal<'a> {
         None
     }
 
+    /// How many of the clusters it may go to have room for it now.
+    pub fn with_room(&self, asks: &Asks<'_>) -> usize {
+        let fits = |(id, offer): &(&&ClusterId, &Offer)| {
+            offer.take > 0 && asks.may_go(id) && offer.score(&asks.need).is_some()
+        };
+        self.0.iter().filter(fits).count()
+    }
+
+    /// What is left on the nodes of a cluster; `None`: it has a queue, or has not said.
+    pub fn nodes(&self, id: &ClusterId) -> Option<&[NodeCapacity]> {
+        match &self.0.get(id)?.room {
+            Vacancy::Nodes(nodes) => Some(nodes),
+            _ => None,
+        }
+    }
+
     /// Keeps the room of one node for a job that found none, where too many younger
     /// ones were sent before it. What it does not need there stays free for others.
     pub fn keep(&mut self, asks: &Asks<'_>) {

@@ -12,6 +12,7 @@ mod bookings;
 mod deal;
 mod ledger;
 mod obstacle;
+mod outlook;
 mod room;
 mod shortage;
 
@@ -19,6 +20,7 @@ pub use bookings::{Bookings, Standing};
 pub use deal::{Asks, Deal, OVERTAKES, Offer, Vacancy};
 pub use ledger::Ledger;
 pub use obstacle::{Obstacle, beyond_limits, obstacles, relies_on_image};
+pub use outlook::{Outlook, look_ahead};
 pub use room::{Room, room};
 pub use shortage::shortage;
 

@@ -62,6 +62,17 @@ pub fn room(spec: &JobSpec, view: &ClusterView) -> Room {
             .hint("ask for less, or choose another cluster"),
         );
     }
+    let need = super::need(spec, replicas);
+    if !has.nodes.is_empty() && !has.nodes.iter().any(|node| node.total.holds(&need)) {
+        let key = if need.cpus > 1.0 { "cpus" } else { "gpus" };
+        return Room::Never(
+            Obstacle::new(
+                key,
+                format!("it needs {}, and no node of `{id}` has all of that", need.in_words()),
+            )
+            .hint("ask for less, or choose another cluster"),
+        );
+    }
     if has.gpus_total.is_none() && !spec.gpus.is_zero() { Room::Unknown } else { Room::Enough }
 }
 

@@ -3,8 +3,7 @@
 use super::deal::freer;
 use crate::domain::{
     ids::ClusterId,
-    resources::Memory,
-    site::{Amounts, Capacity, NodeCapacity},
+    site::{Amounts, Capacity, NodeCapacity, cpus_in_words, memory_in_words},
 };
 
 /// `needs 2 GPUs on one node; a has 1 free, b none`: what each of these clusters has.
@@ -42,11 +41,8 @@ impl Thing {
     fn words(self, of: &Amounts) -> String {
         match self {
             Self::Gpus => of.gpus.in_words(),
-            Self::Cpus => match (of.cpus * 100.0).round() / 100.0 {
-                one if one.to_string() == "1" => "1 CPU".into(),
-                cpus => format!("{cpus} CPUs"),
-            },
-            Self::Memory => format!("{} of memory", Memory::from_bytes(of.memory >> 20 << 20)),
+            Self::Cpus => cpus_in_words(of.cpus),
+            Self::Memory => memory_in_words(of.memory),
         }
     }
 }

@@ -20,6 +20,7 @@ fn approved(n: u32, on: &[(u32, u32)]) -> Approved {
         spec: Arc::new(JobSpec::named(format!("j{i}"))),
         cluster: Some(ClusterId::new("lab")),
         may_go: Arc::default(),
+        outlook: None,
         action: JobAction::Submit,
         replicas: 1,
         total_gpus: Gpus::whole(1),

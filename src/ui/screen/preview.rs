@@ -367,7 +367,7 @@ fn jobs(frame: &mut Frame<'_>, area: Rect, view: &Preview, theme: &Theme) {
     table.draw(frame.buffer_mut(), area, theme, |row| {
         let Some((at, job)) = view.job(row) else { return (Vec::new(), theme.text) };
         let spec = &job.spec;
-        let cluster = job.cluster.as_ref().map_or("auto", |c| c.as_str());
+        let cluster = job.goes_to();
         let with = if spec.params.is_empty() {
             spec.command.as_ref().map(crate::app::values::command).unwrap_or_default()
         } else {

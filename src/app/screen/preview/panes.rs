@@ -11,7 +11,7 @@ use crate::{
         screen::{Context, Step},
         text, values,
     },
-    domain::plan::JobAction,
+    domain::{placement::Outlook, plan::JobAction},
 };
 
 impl Preview {
@@ -32,8 +32,17 @@ impl Preview {
         let Some((_, job)) = self.job(self.jobs.at) else { return Vec::new() };
         let mut lines = Vec::new();
         let mut all = values::of(&job.spec);
-        let placed = job.cluster.as_ref().map_or("not placed yet", |c| c.as_str());
-        all.insert(1, ("Goes to", placed.to_owned()));
+        let placed = match (&job.cluster, &job.outlook) {
+            (Some(cluster), _) => cluster.to_string(),
+            (None, None) => "decided when it is sent".to_owned(),
+            (None, Some(Outlook { cluster: Some(now), why })) => {
+                format!("decided when it is sent; now {now}: {why}")
+            }
+            (None, Some(Outlook { cluster: None, why })) => {
+                format!("decided when it is sent; now it would wait: {why}")
+            }
+        };
+        all.insert(1, ("Goes to", placed));
         let action = match &job.action {
             JobAction::Submit => None,
             JobAction::Attach { run, job } => {

@@ -28,6 +28,7 @@ fn plan(jobs: usize) -> Box<Plan> {
                 spec: Arc::new(spec),
                 cluster: Some(ClusterId::new("lab")),
                 may_go: Arc::default(),
+                outlook: None,
                 action: JobAction::Submit,
                 replicas: 1,
                 total_gpus: Gpus::whole(1),

@@ -80,6 +80,7 @@ pub(crate) fn job(name: &str, cluster: &str, command: &str) -> PlannedJob {
         spec: Arc::new(spec),
         cluster: Some(ClusterId::new(cluster)),
         may_go: Arc::default(),
+        outlook: None,
         action: JobAction::Submit,
         replicas: 1,
         total_gpus: Gpus::ZERO,
