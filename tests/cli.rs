@@ -311,3 +311,21 @@ fn every_field_reaches_the_request_or_is_said_not_to() {
         assert!(told || before != after, "{key} is neither sent nor told of:\n{all}{trouble}");
     }
 }
+
+#[test]
+fn what_a_cluster_cannot_express_is_found_by_every_plan_with_its_place() {
+    let world = World::new();
+    world.config("clusters:\n  lab: {kind: slurm, remote_dir: /scratch}\n");
+    world.file(
+        "batch.yaml",
+        "jobs:\n- name: a\n  command: x {i}\n  sweep: {i: {range: [0, 9]}}\n  options:\n    partiton: gpu\n",
+    );
+    let plan = world.json("plan batch.yaml --json", 2);
+    let findings = plan["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "one for all jobs of the entry: {plan:#}");
+    assert_eq!((&findings[0]["line"], &findings[0]["field"]), (&6.into(), &"partiton".into()));
+    assert_eq!(findings[0]["hint"], "did you mean `partition`?");
+    // Nothing is said twice where the requests are made as well.
+    let plan = world.json("plan batch.yaml --json --requests", 2);
+    assert_eq!(plan["findings"].as_array().unwrap().len(), 1, "{plan:#}");
+}

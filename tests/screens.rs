@@ -114,6 +114,7 @@ fn preview() {
     at_both_sizes("preview_error", |w, h| keyed(Stage::with_batch(w, h, FAULTY), "2"));
     at_both_sizes("preview_busy", |w, h| keyed(planning(w, h), "2"));
     at_both_sizes("preview_values", |w, h| keyed(Stage::with_batch(w, h, BATCH), "2 tab G"));
+    at_both_sizes("preview_online", |w, h| keyed(Stage::with_batch(w, h, BATCH), "2 o"));
     at_both_sizes("preview_requests", |w, h| keyed(Stage::with_batch(w, h, BATCH), "2 v j j"));
     at_both_sizes("preview_filter", |w, h| {
         keyed(Stage::with_batch(w, h, BATCH), "2 / 'lr=1e-2 down down")

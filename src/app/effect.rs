@@ -75,6 +75,12 @@ pub enum Effect {
         revision: u64,
         plan: Box<Plan>,
     },
+    /// Ask the clusters of a plan what they say to it; nothing is submitted. Answered
+    /// by `Msg::ToldAbout`.
+    AskAbout {
+        revision: u64,
+        plan: Box<Plan>,
+    },
     /// Only ever made by a confirm box that was answered by `y`.
     Submit {
         plan: Box<Plan>,

@@ -118,6 +118,8 @@ pub enum Action {
     Preview,
     // preview
     ShowRequests,
+    /// What the clusters say to the plan.
+    AskClusters,
     Submit,
     // monitor
     Logs,

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
+        finding::Finding,
         ids::{ClusterId, JobIx, RunId},
         plan::Plan,
+        plan_json::Estimate,
         run::Run,
-        site::{Capabilities, Capacity, ClusterKind},
+        site::{Capabilities, Capacity, ClusterKind, Offers},
         status::Status,
     },
     error::Report,
@@ -63,6 +65,8 @@ pub struct ClusterHealth {
     pub can: Capabilities,
     /// Of the newest answer, whatever its age.
     pub capacity: Option<Capacity>,
+    /// Names for fields of its own, of the newest answer that told them.
+    pub offers: Option<Arc<Offers>>,
     /// When it last answered.
     pub last_seen: Option<Timestamp>,
     /// Why the newest request got no answer.
@@ -77,6 +81,16 @@ pub struct ClusterHealth {
 pub enum CodeSince {
     Changed,
     Unreadable,
+}
+
+/// What clusters said to a plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    pub estimates: Vec<Estimate>,
+    /// What is not known of the plan yet.
+    pub findings: Vec<Finding>,
+    /// Clusters that did not answer, with why.
+    pub troubles: Vec<String>,
 }
 
 /// Part of a log.
@@ -120,6 +134,11 @@ pub enum Msg {
     Requests {
         revision: u64,
         text: String,
+    },
+    /// Answers [`Effect::AskAbout`](super::effect::Effect::AskAbout).
+    ToldAbout {
+        revision: u64,
+        told: Told,
     },
     FileOpened {
         path: PathBuf,

@@ -360,6 +360,7 @@ pub fn health(stale: bool) -> Vec<ClusterHealth> {
             gpus_free: Some(Gpus::whole(free)),
             ..Capacity::default()
         }),
+        offers: None,
         last_seen: Some(after(717)),
         error: None,
         needs_login: false,

@@ -96,7 +96,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Folder { path, names } => overlay::prompt::on_folder(model, &path, names),
-        Msg::Requests { .. } => to_view(model, View::Preview, msg, &mut effects),
+        Msg::Requests { .. } | Msg::ToldAbout { .. } => {
+            to_view(model, View::Preview, msg, &mut effects);
+        }
         Msg::FileOpened { .. } | Msg::FileNew { .. } | Msg::Cloned { .. } => {
             model.naming = None;
             go(model, View::Compose);
@@ -204,5 +206,6 @@ pub fn wants_tick(model: &Model) -> bool {
         || model.paused
         || model.leaving.is_some()
         || model.clusters.is_wanted()
+        || model.view == View::Preview && model.preview.shows_age()
         || is_changing(model)
 }

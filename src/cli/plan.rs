@@ -1,6 +1,6 @@
 //! `plan` and `submit`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ use crate::{
     },
     cluster::Request,
     domain::{
-        ids::{ClusterId, JobIx, RunId},
+        ids::{JobIx, RunId},
         plan::Plan,
         plan_json::{Estimate, PlanAnswer},
         run::{Run, RunJob},
@@ -32,7 +32,7 @@ use crate::{
         batch_file,
         engine::Options,
         handle::{Finish, Until},
-        requests::{self, Rendering},
+        requests::{self, Asked, Rendering},
     },
     yaml::Source,
 };
@@ -48,7 +48,7 @@ pub async fn plan(cx: &Context<'_>, args: &PlanArgs) -> Answer {
         }
     }
     let mut plan = batch_file::plan(&cx.engine, &file, args.reuse, args.fresh).await?;
-    let Asked { requests, estimates } = if args.requests || args.online {
+    let Asked { requests, estimates, .. } = if args.requests || args.online {
         rendered(cx, &mut plan, args.online).await
     } else {
         Asked::default()
@@ -59,52 +59,19 @@ pub async fn plan(cx: &Context<'_>, args: &PlanArgs) -> Answer {
     Ok(code)
 }
 
-/// What would be sent, and what clusters said to it.
-#[derive(Default)]
-struct Asked {
-    requests: Vec<Request>,
-    estimates: Vec<Estimate>,
-}
-
-/// What would be sent; what a cluster cannot express joins the findings.
+/// What would be sent; what a cluster cannot express joins the findings, and where they
+/// are asked, what clusters say to it.
 async fn rendered(cx: &Context<'_>, plan: &mut Plan, online: bool) -> Asked {
-    let clusters = cx.engine.clusters();
-    let used: BTreeSet<ClusterId> = plan.jobs.iter().filter_map(|j| j.cluster.clone()).collect();
-    let mut facts = BTreeMap::new();
-    for (id, cluster) in clusters.iter().filter(|(id, _)| online && used.contains(*id)) {
-        match cluster.facts().await {
-            Ok(known) => drop(facts.insert(id.clone(), known)),
-            Err(e) => cx.out.warn(&e.to_string()),
-        }
-    }
-    let known = |id: &ClusterId| facts.get(id).cloned().unwrap_or_else(|| cx.engine.facts(id));
-    let Rendering { requests, findings } = requests::render(plan, &cx.engine, known);
-    plan.findings.extend(findings);
-    let mut estimates = Vec::new();
-    // One that did not answer just now is not asked again.
-    for id in facts.keys() {
-        let Some(cluster) = clusters.get(id) else { continue };
-        let of_cluster: Vec<Request> =
-            requests.iter().filter(|request| request.cluster == *id).cloned().collect();
-        match cluster.check(&of_cluster).await {
-            Err(e) => cx.out.warn(&e.to_string()),
-            Ok(checks) => {
-                for (request, check) in of_cluster.iter().zip(checks) {
-                    // The same may have been found when it was rendered.
-                    let fresh = check.findings.into_iter();
-                    let fresh: Vec<_> = fresh.filter(|f| !plan.findings.contains(f)).collect();
-                    plan.findings.extend(fresh);
-                    estimates.extend(check.starts_at.map(|at| estimate(request, at)));
-                }
-            }
-        }
-    }
-    Asked { requests, estimates }
-}
-
-fn estimate(request: &Request, starts_at: Timestamp) -> Estimate {
-    let jobs = request.jobs.iter().map(|job| job.spec.name.clone()).collect();
-    Estimate { cluster: request.cluster.clone(), jobs, starts_at }
+    let asked = if online {
+        requests::ask(plan, &cx.engine).await
+    } else {
+        let Rendering { requests, findings } =
+            requests::render(plan, &cx.engine, |id| cx.engine.facts(id));
+        Asked { requests, findings: requests::news(&plan.findings, findings), ..Asked::default() }
+    };
+    plan.findings.extend(asked.findings.iter().cloned());
+    asked.troubles.iter().for_each(|trouble| cx.out.warn(trouble));
+    asked
 }
 
 /// The plan as the answer.

@@ -21,7 +21,7 @@ use crate::domain::{
     ids::{ClusterId, JobKey},
     job::{DependencyCondition, JobSpec},
     run::{Accepted, JobFacts},
-    site::{Capabilities, Capacity, ClusterKind},
+    site::{Capabilities, Capacity, ClusterKind, Offers},
 };
 
 pub use crate::domain::action::RemoteAction;
@@ -84,6 +84,9 @@ pub struct SiteFacts {
     /// Most jobs in one request, where the site tells.
     #[serde(default)]
     pub jobs_per_request: Option<usize>,
+    /// Names for fields of its own, for pick-lists.
+    #[serde(default)]
+    pub offers: Offers,
     /// Free form per kind; known to the adapter only.
     pub details: serde_json::Map<String, serde_json::Value>,
 }

@@ -1,7 +1,11 @@
 //! What is known of a cluster when planning: what its kind can do, what the
 //! configuration allows, and what it last said it has.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -320,6 +324,19 @@ impl Default for Appeal {
     }
 }
 
+/// A name that a field of a job may have on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub value: String,
+    /// What the cluster tells of it, in a few words; empty: nothing.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// The names a cluster told for fields that only its kind has, by the fields' keys
+/// (`options.partition`).
+pub type Offers = BTreeMap<String, Vec<Offer>>;
+
 /// Everything the pure planner may know of one configured cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterView {
@@ -334,6 +351,8 @@ pub struct ClusterView {
     pub capacity: Option<(Timestamp, Capacity)>,
     /// Known projects, where the kind lists them; empty: unknown.
     pub projects: Vec<String>,
+    /// For fields of its own; `None`: not asked yet.
+    pub offers: Option<Arc<Offers>>,
     /// This build can drive its kind; else it is known by name only.
     pub drivable: bool,
     /// Jobs run on another machine, where local paths mean nothing.
@@ -355,6 +374,7 @@ impl ClusterView {
             limits: Limits::default(),
             capacity: None,
             projects: Vec::new(),
+            offers: None,
             drivable: true,
             remote: kind != ClusterKind::Local,
             has_jupyter: None,

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::{
     domain::{plan::Plan, planner},
     error::{Kind, Report},
-    runtime::engine::Engine,
+    runtime::{engine::Engine, requests},
     yaml::{self, Source, SourceError},
 };
 
@@ -50,5 +50,7 @@ pub async fn plan(
     };
     let base_dir = source.base_dir.as_deref();
     let context = engine.plan_context(&node, base_dir, reuse, fresh).await?;
-    Ok(planner::make(&source.stem, base_dir, &node, &context))
+    let mut plan = planner::make(&source.stem, base_dir, &node, &context);
+    plan.findings.extend(requests::findings(&plan, &node, engine));
+    Ok(plan)
 }

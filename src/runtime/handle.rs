@@ -19,7 +19,7 @@ use crate::{
         action::RemoteAction,
         ids::{ClusterId, JobIx, RunId},
         run::{Conductor, Run},
-        site::Capacity,
+        site::{Capacity, Offers},
     },
     error::{Kind, Report},
 };
@@ -175,6 +175,9 @@ pub struct Health {
     pub requests_per_minute: u32,
     #[serde(default)]
     pub capacity: Option<Capacity>,
+    /// Names for fields of its own; `None`: not asked.
+    #[serde(skip)]
+    pub offers: Option<Arc<Offers>>,
 }
 
 /// Clusters of a run, in batch order of their first job.

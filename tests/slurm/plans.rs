@@ -1,6 +1,6 @@
 //! What a plan learns by asking: the cluster's own dry run.
 
-use crate::lab::Lab;
+use crate::lab::{Lab, has_accounting};
 
 #[test]
 #[ignore = "needs the cluster of tests/engines/slurm.sh"]
@@ -52,4 +52,35 @@ fn gpus_that_are_free_are_known_with_and_without_accounting() {
     lab.world.until("r", "running", |s| s["counts"]["running"] == 1);
     assert_eq!(free("three are in use"), 13);
     lab.end("r");
+}
+
+#[test]
+#[ignore = "needs the cluster of tests/engines/slurm.sh"]
+fn what_a_site_has_is_offered_and_a_slip_is_found_by_it() {
+    let lab = Lab::new("");
+    let batch = "\
+jobs:
+- name: a
+  command: 'true'
+  options: {partition: deubg, constraint: nvlink}
+";
+    lab.world.file("b.yaml", batch);
+    assert_eq!(lab.world.json("plan b.yaml --json", 0)["findings"].as_array().unwrap().len(), 0);
+    lab.world.run("clusters").expect(0);
+    let known = std::fs::read_to_string(lab.world.state().join("clusters.json")).unwrap();
+    let known: serde_json::Value = serde_json::from_str(&known).unwrap();
+    let offered = |field: &str| -> Vec<String> {
+        let all = known["lab"]["facts"]["offers"][field].as_array().unwrap();
+        all.iter().map(|offer| offer["value"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(offered("options.partition"), ["gpu", "debug", "scavenge", "closed"]);
+    assert_eq!(offered("options.constraint"), ["a100", "nvlink", "h100"]);
+    if has_accounting() {
+        assert!(offered("options.account").contains(&"research".to_owned()));
+        assert!(offered("options.qos").contains(&"quick".to_owned()));
+    }
+    let plan = lab.world.json("plan b.yaml --json", 0);
+    let finding = &plan["findings"][0];
+    assert_eq!((&finding["severity"], &finding["line"]), (&"warning".into(), &4.into()));
+    assert_eq!(finding["hint"], "did you mean `debug`?", "{finding:#}");
 }

@@ -17,7 +17,7 @@ use jobdeck::{
         effect::{Effect, RunCommand},
         keymap::Chord,
         model::{Model, Settings},
-        msg::{ClusterHealth, LogPart, Msg, RunSummary},
+        msg::{ClusterHealth, LogPart, Msg, RunSummary, Told},
         sample,
         update::update,
     },
@@ -25,6 +25,7 @@ use jobdeck::{
         action::RemoteAction,
         ids::{ClusterId, JobIx, RunId},
         plan::Plan,
+        plan_json::Estimate,
         planner::{self, PlanContext},
         resources::Gpus,
         run::{Accepted, JobFacts, Record, Run, Stamped},
@@ -108,6 +109,7 @@ impl Default for World {
             enabled: true,
             can: Capabilities::of(ClusterKind::Local),
             capacity: Some(capacity),
+            offers: None,
             last_seen: Some(dawn()),
             error: None,
             needs_login: false,
@@ -177,6 +179,10 @@ impl World {
                 let lines = plan.jobs.iter().map(|j| format!("── {}\n$ sh -c …\n", j.spec.name));
                 vec![Msg::Requests { revision: *revision, text: lines.collect() }]
             }
+            Effect::AskAbout { revision, plan } => {
+                let told = Told { estimates: Self::estimates(plan, now), ..Told::default() };
+                vec![Msg::ToldAbout { revision: *revision, told }]
+            }
             Effect::Submit { plan } => {
                 let run = RunId::new("7k2fq9xm").unwrap();
                 let Ok(approved) = Plan::clone(plan).approve(run.clone(), now) else {
@@ -237,6 +243,19 @@ impl World {
             | Effect::Retake
             | Effect::Quit => vec![],
         }
+    }
+
+    /// Each job starts twenty minutes after the one before it.
+    fn estimates(plan: &Plan, now: Timestamp) -> Vec<Estimate> {
+        let starts = (0..).map(|n| now + jiff::SignedDuration::from_mins(20 * n));
+        plan.jobs
+            .iter()
+            .zip(starts)
+            .filter_map(|(job, starts_at)| {
+                let jobs = vec![job.spec.name.clone()];
+                Some(Estimate { cluster: job.cluster.clone()?, jobs, starts_at })
+            })
+            .collect()
     }
 
     /// A run of the batch with a bit of everything, as a window first sees it.

@@ -146,15 +146,19 @@ pub fn rows(
     let there = |spec: &FieldSpec| {
         present.iter().any(|k| *k == spec.key || spec.aliases.contains(k)) || wanted(spec.key)
     };
-    let mut all: Vec<&'static FieldSpec> = fields::form_fields(job_type).collect();
-    // What is written stays in sight, also when it is for another type.
-    let others: Vec<&'static FieldSpec> =
-        fields::JOB.iter().filter(|f| there(f) && !all.iter().any(|a| a.key == f.key)).collect();
+    let mut all: Vec<&'static FieldSpec> = fields::form_fields(job_type, kind).collect();
+    // What is written stays in sight, also when it is for another type or cluster.
+    let others: Vec<&'static FieldSpec> = fields::JOB
+        .iter()
+        .chain(fields::SLURM)
+        .filter(|f| there(f) && !all.iter().any(|a| a.key == f.key))
+        .collect();
     all.extend(others);
     let basic = |spec: &FieldSpec| is_basic(spec, kind) || there(spec);
     let mut rows: Vec<Row> = all.iter().filter(|f| basic(f)).map(|f| Row::Field(f)).collect();
     for key in present {
-        let known = fields::job_field(key).is_some();
+        let inside = fields::within_options(key).and_then(fields::option_field);
+        let known = fields::job_field(key).or(inside).is_some();
         if !known {
             rows.push(Row::Other((*key).to_owned()));
         }
@@ -172,6 +176,14 @@ pub fn rows(
 /// The field of a form that a path leads to: behind the entry's index, or of the
 /// head.
 pub fn field_of(path: &FieldPath) -> Option<&str> {
+    let rest = match path.0.as_slice() {
+        [Step::Key(jobs), Step::Index(_), rest @ ..] if jobs == "jobs" => rest,
+        [Step::Index(_), rest @ ..] => rest,
+        _ => &[],
+    };
+    if let Some(option) = option_of(rest) {
+        return Some(option);
+    }
     let field = match path.0.as_slice() {
         [Step::Key(jobs), Step::Index(_), rest @ ..] if jobs == "jobs" => rest.first(),
         [Step::Index(_), rest @ ..] => rest.first(),
@@ -183,6 +195,20 @@ pub fn field_of(path: &FieldPath) -> Option<&str> {
         Some(Step::Key(key)) => Some(key.as_str()),
         _ => None,
     }
+}
+
+/// The field of its own that the rest of a path leads to inside `options`.
+fn option_of(rest: &[Step]) -> Option<&'static str> {
+    let inside = match rest {
+        [Step::Key(options), rest @ ..] if options == "options" => rest,
+        _ => return None,
+    };
+    let key = match inside {
+        [Step::Key(kind), Step::Key(key), ..] if kind == ClusterKind::Slurm.word() => key,
+        [Step::Key(key), ..] => key,
+        _ => return None,
+    };
+    Some(fields::option_field(key)?.key)
 }
 
 #[cfg(test)]
@@ -199,7 +225,8 @@ mod tests {
             for kind in [None, Some(ClusterKind::Local), Some(ClusterKind::Slurm)] {
                 let rows = rows(Target::Entry(0), job_type, kind, &[], &[], &|_| false, true);
                 let mut got = keys(&rows);
-                let mut all: Vec<&str> = fields::form_fields(job_type).map(|f| f.key).collect();
+                let mut all: Vec<&str> =
+                    fields::form_fields(job_type, kind).map(|f| f.key).collect();
                 got.sort_unstable();
                 all.sort_unstable();
                 assert_eq!(got, all, "{job_type:?}");
@@ -238,5 +265,11 @@ mod tests {
         assert_eq!(field_of(&root.key("defaults").key("image")), Some("image"));
         assert_eq!(field_of(&root.key("defaults").key("tags").index(1)), Some("tags"));
         assert_eq!(field_of(&root.key("jobs").index(3)), None);
+        let options = root.key("jobs").index(3).key("options");
+        assert_eq!(field_of(&options), Some("options"));
+        assert_eq!(field_of(&options.key("slurm").key("qos")), Some("options.qos"));
+        assert_eq!(field_of(&options.key("extra").index(1)), Some("options.extra"));
+        assert_eq!(field_of(&options.key("slurm").key("nosuch")), Some("options"));
+        assert_eq!(field_of(&options.key("ray").key("qos")), Some("options"));
     }
 }

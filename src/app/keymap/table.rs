@@ -87,6 +87,7 @@ pub const TABLE: &[Entry] = &[
     // Preview
     shown(A::Submit, Preview, &["S"], "submit", "ask to submit the batch", ("submit", 100)),
     shown(A::ShowRequests, Preview, &["v"], "show requests", "exactly what would be sent", ("requests", 80)),
+    shown(A::AskClusters, Preview, &["o"], "ask online", "what the clusters would refuse, and when jobs would start", ("online", 75)),
     // Monitor
     shown(A::Logs, Monitor, &["l"], "logs", "open or close the log of the job", ("logs", 100)),
     shown(A::Retry, Monitor, &["r"], "retry", "retry the marked jobs, or this one", ("retry", 90)),

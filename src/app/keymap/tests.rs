@@ -92,7 +92,8 @@ fn every_action_is_in_the_table() {
             A::Open => A::Quickstart,
             A::Quickstart => A::Preview,
             A::Preview => A::ShowRequests,
-            A::ShowRequests => A::Submit,
+            A::ShowRequests => A::AskClusters,
+            A::AskClusters => A::Submit,
             A::Submit => A::Logs,
             A::Logs => A::Retry,
             A::Retry => A::RetryWith,
@@ -193,7 +194,15 @@ fn the_promised_keys_are_bound() {
                 ("p", A::Preview),
             ],
         ),
-        (Scope::Preview, &[("v", A::ShowRequests), ("S", A::Submit), ("enter", A::Activate)]),
+        (
+            Scope::Preview,
+            &[
+                ("v", A::ShowRequests),
+                ("o", A::AskClusters),
+                ("S", A::Submit),
+                ("enter", A::Activate),
+            ],
+        ),
         (
             Scope::Monitor,
             &[

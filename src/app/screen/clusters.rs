@@ -303,6 +303,7 @@ mod tests {
             enabled: true,
             can: Capabilities::of(kind),
             capacity: None,
+            offers: None,
             last_seen: Some(Timestamp::UNIX_EPOCH),
             error: error.map(str::to_owned),
             needs_login: false,

@@ -7,6 +7,7 @@ use super::render::Place;
 use crate::{
     config::ImageRunner,
     domain::{
+        fields::{self, FieldSpec},
         finding::Finding,
         job::{JobSpec, JobType},
         nearest::nearest,
@@ -29,9 +30,6 @@ pub struct Options {
     /// More arguments of `sbatch`, each as it is.
     pub extra: Vec<String>,
 }
-
-const NAMES: [&str; 8] =
-    ["partition", "account", "qos", "constraint", "reservation", "gres", "gpu_flag", "extra"];
 
 /// Arguments that are ours: another value would lose the job, or its log.
 const OURS: [&str; 11] = [
@@ -146,7 +144,8 @@ impl Options {
             *slot = Some(text);
             return;
         }
-        let hint = match nearest(&name, NAMES) {
+        let names = fields::SLURM.iter().filter_map(FieldSpec::within_options);
+        let hint = match nearest(&name, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("pass it on as `extra: [\"--{}={text}\"]`", name.replace('_', "-")),
         };
@@ -214,22 +213,79 @@ fn check(place: Place<'_>, spec: &JobSpec, options: &Options, findings: &mut Fin
     {
         findings.error(&["nodes"], format!("{nodes} nodes are more than its workers"), None);
     }
-    let known = &place.site.partitions;
-    if let Some(partition) = &options.partition
-        && !known.is_empty()
-        && let Some(unknown) =
-            partition.split(',').find(|one| !known.iter().any(|p| p.name == *one))
-    {
-        let hint = nearest(unknown, known.iter().map(|p| p.name.as_str()))
-            .map(|near| format!("did you mean `{near}`?"))
-            .or_else(|| {
-                let names: Vec<&str> = known.iter().map(|p| p.name.as_str()).collect();
-                Some(format!("there are {}", names.join(", ")))
-            });
-        findings.error(
-            &["options", "slurm", "partition"],
-            format!("{} has no partition `{unknown}`", place.id),
-            hint,
+    let site = place.site;
+    let partitions: Vec<&str> = site.partitions.iter().map(|p| p.name.as_str()).collect();
+    let accounts: Vec<&str> = site.accounts.iter().map(String::as_str).collect();
+    let qos: Vec<&str> = site.qos.iter().map(String::as_str).collect();
+    for (field, asked, known) in [
+        ("partition", &options.partition, partitions),
+        ("account", &options.account, accounts),
+        ("qos", &options.qos, qos),
+    ] {
+        let Some(asked) = asked.as_deref().filter(|_| !known.is_empty()) else { continue };
+        let Some(unknown) = asked.split(',').find(|one| !known.contains(one)) else { continue };
+        let hint = match nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", known.join(", ")),
+        };
+        // What a site told some time ago decides nothing: Slurm itself may know better.
+        findings.warning(
+            &["options", "slurm", field],
+            format!("{} told of no {field} `{unknown}`", place.id),
+            Some(hint),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        cluster::{KeyedJob, Payload, slurm::site::Site},
+        config::SlurmSettings,
+        domain::ids::{ClusterId, JobIx, JobKey, RunId},
+    };
+
+    /// The arguments of `sbatch` for a job with this option.
+    fn arguments(option: &str, value: Json) -> String {
+        let mut spec = JobSpec::named("a");
+        spec.gpus = "1".parse().unwrap();
+        let inside: serde_json::Map<String, Json> =
+            [(option.to_owned(), value)].into_iter().collect();
+        spec.options = Arc::new([("slurm".to_owned(), inside.into())].into_iter().collect());
+        let job = KeyedJob {
+            key: JobKey { run: RunId::new("r").unwrap(), job: JobIx(0), attempt: 1 },
+            spec: Arc::new(spec),
+            replicas: 1,
+            after: Vec::new(),
+            run_limit: None,
+            code: Vec::new(),
+        };
+        let (id, settings, site) =
+            (ClusterId::new("lab"), SlurmSettings::default(), Site::default());
+        let place = Place { id: &id, settings: &settings, site: &site, origin: "o" };
+        let rendered = super::super::render::render(place, &[job]);
+        assert_eq!(rendered.findings, [], "{option}");
+        match &rendered.requests[0].payload {
+            Payload::Command { argv, .. } => argv.join(" "),
+            Payload::Http { .. } => panic!("not a command"),
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_form_reaches_the_request() {
+        for field in fields::SLURM {
+            let key = field.within_options().unwrap();
+            let (value, wanted): (Json, String) = match key {
+                "extra" => (vec!["--mail-type=END"].into(), "--mail-type=END".to_owned()),
+                "gpu_flag" => ("gpus-per-node".into(), "--gpus-per-node=1".to_owned()),
+                "gres" => ("shard:2".into(), "--gres=gpu:1,shard:2".to_owned()),
+                key => (field.example.into(), format!("--{key}={}", field.example)),
+            };
+            let told = arguments(key, value);
+            assert!(told.split(' ').any(|word| word == wanted), "{key}: {told}");
+        }
     }
 }

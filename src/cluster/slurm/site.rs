@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::SiteFacts,
-    domain::{resources::Gpus, site::Capacity},
+    domain::{
+        resources::{Gpus, TimeLimit},
+        site::{Capacity, Offer, Offers},
+    },
 };
 
 /// Slurm's own default of `MaxArraySize`: indices are below it.
@@ -34,6 +37,9 @@ pub struct Site {
     pub accounts: Vec<String>,
     #[serde(default)]
     pub qos: Vec<String>,
+    /// Features of nodes, which a constraint may name.
+    #[serde(default)]
+    pub features: Vec<String>,
     pub apptainer: Option<bool>,
     pub rsync: Option<bool>,
 }
@@ -49,6 +55,7 @@ impl Default for Site {
             partitions: Vec::new(),
             accounts: Vec::new(),
             qos: Vec::new(),
+            features: Vec::new(),
             apptainer: None,
             rsync: None,
         }
@@ -61,6 +68,22 @@ pub struct Partition {
     pub default: bool,
     /// Longest time in seconds; `None`: no limit.
     pub max_secs: Option<u64>,
+    /// It takes no jobs now.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+impl Partition {
+    /// What a pick-list tells of it.
+    fn in_words(&self) -> String {
+        let most = self.max_secs.map(TimeLimit::from_secs);
+        let parts = [
+            self.closed.then(|| "takes no jobs now".to_owned()),
+            self.default.then(|| "default".to_owned()),
+            most.map(|most| format!("at most {most}")),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
 }
 
 /// Key of [`SiteFacts::details`].
@@ -80,10 +103,33 @@ impl Site {
     pub fn into_facts(self, version: Option<String>, account: Option<&str>) -> SiteFacts {
         let mut facts = SiteFacts { version, ..SiteFacts::default() };
         facts.jobs_per_request = Some(self.jobs_per_request(account));
+        facts.offers = self.offers();
         if let Ok(value) = serde_json::to_value(self) {
             facts.details.insert(KEY.to_owned(), value);
         }
         facts
+    }
+
+    /// Names for the fields that only Slurm has.
+    fn offers(&self) -> Offers {
+        let partition = |partition: &Partition| Offer {
+            value: partition.name.clone(),
+            note: partition.in_words(),
+        };
+        let account = |name: &String| Offer {
+            value: name.clone(),
+            note: self.max_submit.get(name).map_or_else(String::new, |most| {
+                format!("at most {most} {} at once", if *most == 1 { "job" } else { "jobs" })
+            }),
+        };
+        let plain = |name: &String| Offer { value: name.clone(), note: String::new() };
+        let lists: [(&str, Vec<Offer>); 4] = [
+            ("options.partition", self.partitions.iter().map(partition).collect()),
+            ("options.account", self.accounts.iter().map(account).collect()),
+            ("options.qos", self.qos.iter().map(plain).collect()),
+            ("options.constraint", self.features.iter().map(plain).collect()),
+        ];
+        lists.into_iter().map(|(key, list)| (key.to_owned(), list)).collect()
     }
 
     /// Most jobs that one array may have, charged to this account.
@@ -102,6 +148,7 @@ section user; id -un
 section version; sbatch --version
 section config; scontrol show config || exit 1
 section partitions; scontrol show partition -o
+section features; sinfo --noheader --format=%f
 section tools; for tool in apptainer rsync; do command -v $tool >/dev/null && echo $tool; done
 section assoc; sacctmgr -nP show assoc user=\"$(id -un)\" format=account,qos,maxsubmit 2>/dev/null
 true";
@@ -136,14 +183,17 @@ pub fn read(answer: &str) -> (Option<String>, Site) {
         }
     }
     site.partitions = section(answer, "partitions").lines().filter_map(partition).collect();
+    let add = |list: &mut Vec<String>, name: &str| {
+        if !matches!(name, "" | "(null)" | "N/A") && !list.iter().any(|known| known == name) {
+            list.push(name.to_owned());
+        }
+    };
+    for feature in section(answer, "features").lines().flat_map(|line| line.split(',')) {
+        add(&mut site.features, feature.trim());
+    }
     for line in section(answer, "assoc").lines() {
         let mut parts = line.split('|');
         let (account, qos, submit) = (parts.next(), parts.next(), parts.next());
-        let add = |list: &mut Vec<String>, name: &str| {
-            if !name.is_empty() && !list.iter().any(|known| known == name) {
-                list.push(name.to_owned());
-            }
-        };
         add(&mut site.accounts, account.unwrap_or_default().trim());
         qos.unwrap_or_default().split(',').for_each(|qos| add(&mut site.qos, qos.trim()));
         if let (Some(account), Some(most)) =
@@ -169,6 +219,7 @@ fn partition(line: &str) -> Option<Partition> {
         name: field(line, "PartitionName")?.to_owned(),
         default: field(line, "Default") == Some("YES"),
         max_secs: field(line, "MaxTime").and_then(seconds),
+        closed: field(line, "State").is_some_and(|state| state != "UP"),
     })
 }
 
@@ -316,7 +367,12 @@ MaxJobCount             = 10000
 ==jobdeck partitions
 PartitionName=gpu AllowGroups=ALL Default=YES MaxTime=1-00:00:00 State=UP
 PartitionName=debug AllowGroups=ALL Default=NO MaxTime=00:10:00 State=UP
-PartitionName=long Default=NO MaxTime=UNLIMITED
+PartitionName=long Default=NO MaxTime=UNLIMITED State=DRAIN
+
+==jobdeck features
+a100,nvlink
+(null)
+h100,nvlink
 
 ==jobdeck tools
 rsync
@@ -341,7 +397,19 @@ small|normal|5
         assert_eq!(site.qos, ["gpu4", "normal"]);
         assert_eq!(site.jobs_per_request(Some("small")), 5);
         // What is learned survives being cached.
-        assert_eq!(Site::of(&site.clone().into_facts(version, None)), site);
+        let facts = site.clone().into_facts(version, None);
+        assert_eq!(Site::of(&facts), site);
+        let told = |key: &str| {
+            let told = |offer: &Offer| format!("{}: {}", offer.value, offer.note);
+            facts.offers[key].iter().map(told).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(
+            told("options.partition"),
+            "gpu: default · at most 1d, debug: at most 10m, long: takes no jobs now"
+        );
+        assert_eq!(told("options.account"), "ml: , small: at most 5 jobs at once");
+        assert_eq!(told("options.qos"), "gpu4: , normal: ");
+        assert_eq!(told("options.constraint"), "a100: , nvlink: , h100: ");
     }
 
     #[test]

@@ -5,11 +5,13 @@
 
 mod head;
 mod job;
+mod options;
 
 pub use head::HEAD;
 pub use job::JOB;
+pub use options::{OFFERED, SLURM, of_kind, option_field, within_options};
 
-use super::job::JobType;
+use super::{job::JobType, site::ClusterKind};
 
 /// What a value looks like, and so how it is read and edited.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,10 +141,14 @@ pub fn head_field(key: &str) -> Option<&'static FieldSpec> {
     HEAD.iter().find(|f| f.key == key)
 }
 
-/// The fields of a form for this type of job, in order. Ray's own words are left
-/// out: they are for documents that come from there.
-pub fn form_fields(job_type: JobType) -> impl Iterator<Item = &'static FieldSpec> {
-    JOB.iter().filter(move |f| {
+/// The fields of a form for this type of job on this kind of cluster, in order. Ray's
+/// own words are left out: they are for documents that come from there.
+pub fn form_fields(
+    job_type: JobType,
+    kind: Option<ClusterKind>,
+) -> impl Iterator<Item = &'static FieldSpec> {
+    let own = kind.map_or(&[][..], of_kind);
+    JOB.iter().chain(own).filter(move |f| {
         f.applies_to(job_type) && !matches!(f.key, "resource_requirements" | "runtime_env")
     })
 }
@@ -155,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_word_is_used_once_and_explained() {
-        for table in [JOB, HEAD] {
+        for table in [JOB, HEAD, SLURM] {
             let mut words = HashSet::new();
             for field in table {
                 assert!(words.insert(field.key), "{} twice", field.key);

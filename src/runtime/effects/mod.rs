@@ -29,6 +29,7 @@ use super::{
     engine::{Engine, Options},
     handle::{Code, Command, Finish, Until},
     keyboard::Keyboard,
+    requests::{self, Asked},
     terminal,
 };
 use crate::{
@@ -242,6 +243,15 @@ impl Perform for Effects {
                 self.spawn_blocking(move || {
                     let text = planning::shown(&engine, &plan);
                     Ok(Some(Msg::Requests { revision, text }))
+                });
+            }
+            Effect::AskAbout { revision, plan } => {
+                let (engine, news) = (self.engine.clone(), self.news.clone());
+                tokio::spawn(async move {
+                    let asked = requests::ask(&plan, &engine).await;
+                    let Asked { estimates, findings, troubles, .. } = asked;
+                    let told = msg::Told { estimates, findings, troubles };
+                    let _ = news.send(Msg::ToldAbout { revision, told });
                 });
             }
             Effect::Submit { plan } => self.submit(*plan),

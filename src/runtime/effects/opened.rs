@@ -122,6 +122,7 @@ pub(super) fn health(
         enabled,
         can,
         capacity: health.capacity,
+        offers: health.offers,
         last_seen: health.last_seen,
         error: health.error,
         needs_login: health.needs_login,
@@ -218,8 +219,9 @@ fn merge(engine: &Engine, all: &Health, id: ClusterId, fresh: handle::Health) ->
             // A poll of jobs tells nothing of GPUs: beside its fresh time the run
             // repeats what it heard of them when it last wanted to send.
             let capacity = newest_capacity(known.capacity.take(), &fresh);
+            let offers = fresh.offers.clone().or_else(|| known.offers.take());
             *known = health(id, known.kind, known.enabled, known.can.clone(), fresh);
-            known.capacity = capacity;
+            (known.capacity, known.offers) = (capacity, offers);
         }
     } else {
         let kind = engine.config().clusters.get(&id).map_or(ClusterKind::Local, |c| c.kind);

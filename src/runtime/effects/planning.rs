@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::News;
 use crate::{
     app::{msg::Msg, text::count},
-    cluster::{Payload, Request, SiteFacts},
+    cluster::{Payload, Request},
     domain::{plan::Plan, planner, shell},
     runtime::{engine::Engine, requests},
     yaml,
@@ -65,9 +65,13 @@ async fn plan(engine: &Engine, asked: Asked) -> Result<Plan, crate::error::Repor
         Err(_) => return Err(bug()),
     };
     let context = engine.plan_context(&node, base_dir.as_deref(), false, false).await?;
-    tokio::task::spawn_blocking(move || planner::make(&name, base_dir.as_deref(), &node, &context))
-        .await
-        .map_err(|_| bug())
+    let engine = engine.clone();
+    let make = move || {
+        let mut plan = planner::make(&name, base_dir.as_deref(), &node, &context);
+        plan.findings.extend(requests::findings(&plan, &node, &engine));
+        plan
+    };
+    tokio::task::spawn_blocking(make).await.map_err(|_| bug())
 }
 
 fn bug() -> crate::error::Report {
@@ -80,7 +84,7 @@ const MOST_TEXT: usize = 4 << 20;
 
 /// Exactly what would be sent, for reading.
 pub(super) fn shown(engine: &Engine, plan: &Plan) -> String {
-    let rendering = requests::render(plan, engine, |_| SiteFacts::default());
+    let rendering = requests::render(plan, engine, |id| engine.facts(id));
     let all = rendering.requests.len();
     let mut text = String::new();
     for finding in &rendering.findings {

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         action::RemoteAction,
         ids::ClusterId,
-        site::{Capabilities, Capacity, ClusterKind, ClusterView, ClusterViews},
+        site::{Capabilities, Capacity, ClusterKind, ClusterView, ClusterViews, Offers},
     },
     procs,
 };
@@ -121,8 +121,10 @@ impl Engine {
                 if entry.kind == ClusterKind::Local {
                     view.has_jupyter = Some(has_jupyter());
                 }
-                if let Some(Known { at: Some(at), capacity: Some(capacity), .. }) = known.get(id) {
+                if let Some(Known { at: Some(at), capacity: Some(capacity), facts }) = known.get(id)
+                {
                     view.capacity = Some((*at, capacity.clone()));
+                    view.offers = told(facts);
                 }
                 (id.clone(), view)
             })
@@ -193,6 +195,7 @@ impl Engine {
                     health.last_seen = Some(at);
                     health.latency_ms = Some(took.as_millis().try_into().unwrap_or(u64::MAX));
                     health.capacity = Some(capacity.clone());
+                    health.offers = told(&facts);
                     fresh.insert(
                         id.clone(),
                         Known { at: Some(at), capacity: Some(capacity), facts },
@@ -206,6 +209,7 @@ impl Engine {
                     if let Some(known) = before.get(&id) {
                         health.last_seen = known.at;
                         health.capacity.clone_from(&known.capacity);
+                        health.offers = told(&known.facts);
                     }
                 }
             }
@@ -243,6 +247,11 @@ impl Engine {
             })
             .collect()
     }
+}
+
+/// Names for fields of its own that a cluster told; `None`: it did not.
+fn told(facts: &SiteFacts) -> Option<Arc<Offers>> {
+    (!facts.offers.is_empty()).then(|| Arc::new(facts.offers.clone()))
 }
 
 fn drivable(settings: &KindSettings) -> bool {

@@ -144,6 +144,11 @@ fn summary(
         put(frame, area, row, Line::styled(words, theme.dim));
         row += 1;
     }
+    if let Some(words) = view.starts(model.now) {
+        let words = text::fit(&words, usize::from(area.width).saturating_sub(3)).into_owned();
+        put(frame, area, row, Line::styled(format!("  {words}"), theme.text));
+        row += 1;
+    }
     if !totals.gpus_by_project.is_empty() {
         let each: Vec<String> = totals
             .gpus_by_project

@@ -139,8 +139,8 @@ AccountingStorageTRES=gres/gpu,gres/gpu:a100,gres/gpu:h100
 AccountingStoreFlags=job_comment
 END
   for node in "${NODES[@]}"; do
-    printf 'NodeName=%s NodeHostname=%s NodeAddr=127.0.0.1 Port=%s CPUs=%s Sockets=2 CoresPerSocket=%s ThreadsPerCore=1 RealMemory=512000 Gres=gpu:%s:%s State=UNKNOWN\n' \
-      "${node%:*}" "$(hostname -s)" $((PORT_NODE + number)) "$CPUS" $((CPUS / 2)) "${node#*:}" "$GPUS"
+    printf 'NodeName=%s NodeHostname=%s NodeAddr=127.0.0.1 Port=%s CPUs=%s Sockets=2 CoresPerSocket=%s ThreadsPerCore=1 RealMemory=512000 Gres=gpu:%s:%s Feature=%s,nvlink State=UNKNOWN\n' \
+      "${node%:*}" "$(hostname -s)" $((PORT_NODE + number)) "$CPUS" $((CPUS / 2)) "${node#*:}" "$GPUS" "${node#*:}"
     number=$((number + 1))
   done
   cat <<'END'

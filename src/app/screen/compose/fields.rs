@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{Compose, Focus, is_ctrl};
+use super::{Compose, Focus, document::source::Item, is_ctrl};
 use crate::{
     app::{
         form::{
@@ -14,27 +14,41 @@ use crate::{
         keymap::Action,
         screen::{Context, Step},
     },
-    domain::{fields::FieldKind, finding::Finding, job::JobType, site::ClusterKind, tree::Value},
+    domain::{
+        fields::FieldKind,
+        finding::Finding,
+        job::JobType,
+        site::ClusterKind,
+        tree::{Node, Value},
+    },
 };
 
 impl Compose {
-    /// Kind of the cluster an entry goes to, where that is plain to see.
+    /// Kind of the clusters an entry may go to, where that is plain to see.
     fn kind_of(&self, target: Target) -> Option<ClusterKind> {
+        let of = |name: &String| {
+            let known = self.kinds.iter().find(|(id, _)| id == name).map(|(_, kind)| *kind);
+            known.or((name == "local").then_some(ClusterKind::Local))
+        };
+        let names = self.clusters_of(target);
+        let mut kinds = names.iter().map(of);
+        let first = kinds.next()??;
+        kinds.all(|kind| kind == Some(first)).then_some(first)
+    }
+
+    /// The clusters that an entry names, or else those it would go to.
+    pub(super) fn clusters_of(&self, target: Target) -> Vec<String> {
         let written = match target {
             Target::Entry(i) => self.doc.field(Some(i), "cluster"),
             Target::Batch => None,
         };
         let value = written.or_else(|| self.doc.default_of("cluster"));
-        let name = match value.as_ref().map(|n| &n.value) {
-            Some(Value::Scalar(s)) if !s.is_null() => Some(s.text.clone()),
-            Some(Value::Seq(_)) => None,
-            _ => self.default_cluster.clone(),
-        }?;
-        self.kinds
-            .iter()
-            .find(|(id, _)| *id == name)
-            .map(|(_, kind)| *kind)
-            .or((name == "local").then_some(ClusterKind::Local))
+        let name = |node: &Node| node.as_scalar().map(|name| name.text.clone());
+        match value {
+            Some(Node { value: Value::Seq(names), .. }) => names.iter().filter_map(name).collect(),
+            Some(node) if !node.is_null() => name(&node).into_iter().collect(),
+            _ => self.default_cluster.iter().cloned().collect(),
+        }
     }
 
     /// Makes the rows of the form anew; the focused field stays where it can.
@@ -43,13 +57,10 @@ impl Compose {
         let same = self.form.target == self.cursor;
         let prefilled = same && self.form.prefilled;
         self.form.target = self.cursor;
-        let present: Vec<String> = match self.cursor {
-            Target::Batch => self.doc.head(),
-            Target::Entry(i) => self.doc.entry(i),
-        }
-        .and_then(|item| item.pairs())
-        .map(|pairs| pairs.iter().map(|p| p.key.clone()).collect())
-        .unwrap_or_default();
+        let present = match self.cursor {
+            Target::Batch => self.doc.head().map(Item::keys).unwrap_or_default(),
+            Target::Entry(i) => self.doc.fields_of(i),
+        };
         let present: Vec<&str> = present.iter().map(String::as_str).collect();
         let defaults = self.doc.head().and_then(|h| h.get("defaults")).map(|p| &p.value);
         let inherited: Vec<String> = defaults

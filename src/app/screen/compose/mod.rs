@@ -30,6 +30,7 @@ mod walk;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::Arc,
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -43,7 +44,10 @@ use crate::{
         msg::{Draft, Msg},
         overlay::PromptPurpose,
     },
-    domain::{site::ClusterKind, tree::Pos},
+    domain::{
+        site::{ClusterKind, Offers},
+        tree::Pos,
+    },
 };
 use document::Document;
 use layout::Layout;
@@ -118,6 +122,8 @@ pub struct Compose {
     /// Name of a batch that came without a file.
     given_name: Option<String>,
     kinds: Vec<(String, ClusterKind)>,
+    /// What clusters told for fields of their own.
+    offers: BTreeMap<String, Arc<Offers>>,
     default_cluster: Option<String>,
 }
 
@@ -304,6 +310,12 @@ impl Compose {
     }
 
     fn learn(&mut self, cx: &Context<'_>) {
+        let cached = cx.settings.views.iter().map(|(id, view)| (id, &view.offers));
+        let told = cx.clusters.iter().map(|cluster| (&cluster.id, &cluster.offers));
+        let known = cached.chain(told);
+        self.offers = known
+            .filter_map(|(id, offers)| Some((id.as_str().to_owned(), Arc::clone(offers.as_ref()?))))
+            .collect();
         if self.kinds.len() != cx.clusters.len() {
             self.kinds = cx.clusters.iter().map(|c| (c.id.as_str().to_owned(), c.kind)).collect();
         }

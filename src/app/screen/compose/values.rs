@@ -20,7 +20,7 @@ use crate::{
         screen::{Context, Step},
     },
     domain::{
-        fields::FieldKind,
+        fields::{self, FieldKind},
         finding::Finding,
         job::JobType,
         tree::{Node, Span, Value},
@@ -191,6 +191,7 @@ impl Compose {
                     .take(MAX_CHOICES)
                     .collect()
             }
+            _ if spec.within_options().is_some() => self.offered(spec.key).unwrap_or_default(),
             _ if spec.key == "project" => {
                 cx.settings.projects.iter().map(|p| Choice::new(p.as_str(), "")).collect()
             }
@@ -214,10 +215,47 @@ impl Compose {
                 | FieldKind::Flag
                 | FieldKind::Cluster
                 | FieldKind::Dependencies => true,
-                kind => !value::is_area(kind) && !self.used_elsewhere(spec.key).is_empty(),
+                kind => {
+                    let offered = || self.offered(spec.key).is_some_and(|all| !all.is_empty());
+                    !value::is_area(kind)
+                        && (offered() || !self.used_elsewhere(spec.key).is_empty())
+                }
             },
             _ => false,
         }
+    }
+
+    /// What the clusters of the current entry told for a field of theirs; `None`: none
+    /// of them was asked yet.
+    pub fn offered(&self, key: &str) -> Option<Vec<Choice>> {
+        fields::within_options(key)?;
+        let clusters = self.clusters_of(self.form.target);
+        let told: Vec<_> = clusters.iter().filter_map(|name| self.offers.get(name)).collect();
+        if told.is_empty() {
+            return None;
+        }
+        let mut all: Vec<Choice> = Vec::new();
+        for offer in told.iter().filter_map(|offers| offers.get(key)).flatten() {
+            if !all.iter().any(|choice| choice.value == offer.value) {
+                all.push(Choice::new(offer.value.as_str(), offer.note.as_str()));
+            }
+        }
+        all.truncate(MAX_CHOICES);
+        Some(all)
+    }
+
+    /// Why an empty pick-list of a field is empty.
+    pub fn not_offered(&self, row: &Row) -> Option<String> {
+        let Row::Field(spec) = row else { return None };
+        let listed = fields::OFFERED.contains(&spec.key);
+        if !listed || self.offered(spec.key).is_some_and(|all| !all.is_empty()) {
+            return None;
+        }
+        let names = self.clusters_of(self.form.target).join(", ");
+        Some(match self.offered(spec.key) {
+            None => format!("{names} was not asked yet what there is."),
+            Some(_) => format!("{names} does not tell what there is."),
+        })
     }
 
     /// Values that other jobs of the batch have in a field.

@@ -51,6 +51,14 @@ fn sample(key: &str) -> (&'static str, &'static str) {
         "metadata" => ("owner=walker", "{owner: walker}"),
         "submission_id" => ("sub-77", "sub-77"),
         "options" => ("slurm:\n  partition: walked", "{slurm: {partition: walked}}"),
+        "options.partition" => ("walked", "walked"),
+        "options.account" => ("walkers", "walkers"),
+        "options.qos" => ("normal", "normal"),
+        "options.constraint" => ("a100&nvlink", "a100&nvlink"),
+        "options.reservation" => ("course-3", "course-3"),
+        "options.gres" => ("shard:2", "shard:2"),
+        "options.gpu_flag" => ("gpus-per", "gpus-per-node"),
+        "options.extra" => ("--mail-type=END, --requeue", "[--mail-type=END, --requeue]"),
         "resource_requirements" => ("CPU: 7", "{CPU: 7}"),
         "runtime_env" => ("pip: [walked]", "{pip: [walked]}"),
         "continue_on_error" => ("fal", "false"),
@@ -106,7 +114,10 @@ impl Session {
     fn planned_from(&self, entry: Option<usize>, default: bool, key: &str) -> String {
         let root = crate::yaml::parse(self.text().as_bytes()).unwrap();
         let jobs = |i: usize| match &root.get("jobs").unwrap().value {
-            crate::domain::tree::Value::Seq(items) => items[i].get(key).cloned(),
+            crate::domain::tree::Value::Seq(items) => match fields::within_options(key) {
+                Some(key) => items[i].get("options").and_then(|options| options.get(key)).cloned(),
+                None => items[i].get(key).cloned(),
+            },
             _ => None,
         };
         let node = match entry {
@@ -153,20 +164,29 @@ fn assert_sent(key: &str, text: &str, before: &str, context: &str) {
             first(&with)["waits_for"] != first(&without)["waits_for"]
                 || first(&with)["depends_on"] != first(&without)["depends_on"]
         }
-        key => first(&with)[key] != first(&without)[key],
+        key => {
+            let value = |jobs| match fields::within_options(key) {
+                Some(key) => first(jobs)["options"]["slurm"][key].clone(),
+                None => first(jobs)[key].clone(),
+            };
+            value(&with) != value(&without)
+        }
     };
     assert!(differs, "{context}: {key} is collected and not sent\n{text}\n{with:#?}");
 }
 
-/// A batch whose second entry is walked; with a sweep for fields that need one.
+/// A batch whose second entry is walked; with a sweep, or on a Slurm cluster, for
+/// fields that need that.
 fn base(job_type: JobType, key: &str) -> String {
-    let sweep = if matches!(key, "sweep_mode" | "exclude" | "include") {
+    let more = if matches!(key, "sweep_mode" | "exclude" | "include") {
         "    sweep: {lr: [1, 2], s: [a, b]}\n"
+    } else if fields::within_options(key).is_some() {
+        "    cluster: lab\n"
     } else {
         ""
     };
     format!(
-        "jobs:\n  - name: first\n    command: echo\n  - type: {}\n    name: second\n    command: echo hi\n{sweep}",
+        "jobs:\n  - name: first\n    command: echo\n  - type: {}\n    name: second\n    command: echo hi\n{more}",
         job_type.word(),
     )
 }
@@ -192,7 +212,7 @@ fn walk(spec: &'static FieldSpec, job_type: JobType) {
 #[test]
 fn every_field_of_every_job_form() {
     for job_type in JobType::ALL {
-        for spec in fields::form_fields(job_type) {
+        for spec in fields::form_fields(job_type, Some(ClusterKind::Slurm)) {
             walk(spec, job_type);
         }
     }
@@ -230,7 +250,7 @@ fn every_default() {
 #[test]
 fn a_field_that_is_emptied_is_gone() {
     for job_type in JobType::ALL {
-        for spec in fields::form_fields(job_type) {
+        for spec in fields::form_fields(job_type, Some(ClusterKind::Slurm)) {
             let text = base(job_type, spec.key);
             let mut s = Session::with(&text, 120, 32);
             s.keys("G e");

@@ -36,7 +36,8 @@ impl Preview {
         let actions = u16::from(self.summary.has_actions());
         let awake = u16::from(self.summary.sent.jobs > 0);
         let waves = u16::from(self.summary.waves.is_some());
-        let summary = 2 + clusters + more + projects + actions + awake + waves + 1;
+        let online = u16::from(self.online.is_some());
+        let summary = 2 + clusters + more + online + projects + actions + awake + waves + 1;
         let rest = body.saturating_sub(summary);
         let count = plan.findings.len() as u16;
         let wanted = match self.pane {

@@ -26,6 +26,7 @@ mod ask;
 mod filter;
 mod freshness;
 mod layout;
+mod online;
 mod panes;
 mod summary;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod tests;
 pub use ask::actions;
 use freshness::Met;
 pub use layout::Layout;
+use online::Online;
 pub use summary::{Share, Summary, awake};
 
 /// What has the keys.
@@ -83,6 +85,8 @@ pub struct Preview {
     wanted: bool,
     /// Newest first.
     met: Vec<Met>,
+    /// What clusters said to this very plan; `None`: nobody asked them.
+    online: Option<Online>,
 }
 
 impl Preview {
@@ -133,6 +137,7 @@ impl Preview {
             }
             Action::Activate => return self.activate(),
             Action::ShowRequests => return self.show_requests(),
+            Action::AskClusters => return self.ask_clusters(),
             Action::Submit => return self.ask(cx),
             action => self.on_move(action, at, cx),
         }
@@ -188,6 +193,9 @@ impl Preview {
                         Some(safe_lines(&text).map(std::borrow::Cow::into_owned).collect());
                 }
             }
+            Msg::ToldAbout { revision, told } if revision == self.revision => {
+                self.on_told(told, cx);
+            }
             _ => {}
         }
         Vec::new()
@@ -199,6 +207,7 @@ impl Preview {
         let had_errors = !first && self.summary.errors > 0 && self.pane == Pane::Findings;
         self.plan = Some(plan);
         self.requests = None;
+        self.online = None;
         self.shown = None;
         let filter = std::mem::take(&mut self.filter);
         let pane = self.pane;
@@ -240,7 +249,13 @@ impl Preview {
                     Some(_) => Ok(()),
                 }
             }
-            Action::ShowRequests | Action::Filter | Action::Activate if self.plan.is_none() => {
+            Action::AskClusters if self.is_planning() => {
+                Err("still planning; try again in a moment")
+            }
+            Action::AskClusters if self.is_asking() => Err("they are being asked"),
+            Action::ShowRequests | Action::AskClusters | Action::Filter | Action::Activate
+                if self.plan.is_none() =>
+            {
                 Err("nothing to preview yet; write a batch in Compose (1)")
             }
             Action::Mark | Action::MarkAll => Err("there is nothing to mark here"),

@@ -58,6 +58,10 @@ impl Preview {
         if let Some(action) = action {
             all.insert(2, ("Action", action));
         }
+        if let Some(at) = self.start_of(job) {
+            let at = at.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %H:%M");
+            all.insert(2, ("Would start", at.to_string()));
+        }
         for (label, value) in all {
             for (i, line) in text::wrap(&value, columns).into_iter().enumerate() {
                 lines.push((if i == 0 { label } else { "" }, line));

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     app::{
         model::Settings,
+        msg::Told,
         overlay::{Confirm, Overlay},
     },
     domain::{
@@ -14,6 +15,7 @@ use crate::{
         ids::ClusterId,
         job::{JobSpec, JobType},
         plan::{BatchHead, JobAction, PlannedJob, Totals},
+        plan_json::Estimate,
         resources::Gpus,
         tree::FieldPath,
     },
@@ -200,4 +202,55 @@ fn the_filter_knows_the_words_of_the_monitor() {
             assert_eq!(view.len(), shown, "{text}");
         }
     });
+}
+
+/// At this time of a day.
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minutes)
+}
+
+#[test]
+fn clusters_are_asked_when_somebody_wants_it_and_their_answer_has_an_age() {
+    let estimate = |job: usize, minutes: i64| Estimate {
+        cluster: ClusterId::new("lab"),
+        jobs: vec![format!("train-{job}")],
+        starts_at: at(minutes),
+    };
+    let mut view = shown(plan(3));
+    assert_eq!(view.starts(at(0)), None, "nobody was asked");
+    let settings = Settings::default();
+    let steps = with(&settings, |cx| view.on_action(Action::AskClusters, cx));
+    let [Step::Do(Effect::AskAbout { revision: 1, .. }), Step::Do(Effect::CheckClusters)] =
+        steps.as_slice()
+    else {
+        panic!("{steps:?}")
+    };
+    assert_eq!(view.starts(at(0)).as_deref(), Some("asking the clusters …"));
+    assert!(view.enabled(Action::AskClusters).is_err(), "once is enough");
+    assert_eq!(view.enabled(Action::Submit), Ok(()), "nothing waits for the answer");
+    let told = Told {
+        estimates: vec![estimate(1, 0), estimate(2, 12)],
+        troubles: vec!["far does not answer".to_owned()],
+        findings: vec![Finding::error(FieldPath::root().key("jobs").index(2), "lab refuses it")],
+    };
+    let answer = |revision, told: &Told| Msg::ToldAbout { revision, told: told.clone() };
+    with(&settings, |cx| view.on_msg(answer(0, &told), cx));
+    assert!(view.is_asking(), "an answer about an older plan");
+    with(&settings, |cx| view.on_msg(answer(1, &told), cx));
+    assert_eq!(
+        view.starts(at(2)).as_deref(),
+        Some(
+            "lab would start the first at once, the last in 10m · far does not answer · told 2m ago"
+        )
+    );
+    assert!(view.enabled(Action::Submit).is_err(), "what is refused is an error");
+    let starts: Vec<_> =
+        view.plan.as_ref().unwrap().jobs.iter().map(|j| view.start_of(j)).collect();
+    assert_eq!(starts, [Some(at(0)), Some(at(12)), None]);
+    // Another plan is another question.
+    with(&settings, |cx| view.on_msg(Msg::Planned { revision: 2, plan: plan(3) }, cx));
+    assert_eq!(view.starts(at(2)), None);
+    with(&settings, |cx| view.on_msg(answer(2, &Told::default()), cx));
+    let words = view.starts(at(0)).unwrap();
+    assert!(words.starts_with("no cluster tells when"), "{words}");
 }

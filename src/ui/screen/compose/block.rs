@@ -156,7 +156,8 @@ pub(super) fn block(compose: &Compose, at: usize, row: &Row, width: usize, theme
         }
     }
     if focused {
-        let help = format!("{} {}", row.help(), value::writing(row.kind()));
+        let unknown = compose.not_offered(row).unwrap_or_default();
+        let help = format!("{} {} {unknown}", row.help(), value::writing(row.kind()));
         lines.extend(wrapped(help.trim_end(), theme.dim).into_iter().map(below));
     }
     Block { row: at, lines, first, cursor }
@@ -325,7 +326,7 @@ fn note(compose: &Compose, row: &Row, focused: bool, theme: &Theme) -> Vec<Span<
     let listed = matches!(
         spec.kind,
         FieldKind::Choice(_) | FieldKind::Cluster | FieldKind::Flag | FieldKind::Dependencies
-    );
+    ) || compose.offered(spec.key).is_some_and(|all| !all.is_empty());
     if listed {
         return if focused {
             vec![Span::styled(" ▾ Enter lists", theme.dim)]

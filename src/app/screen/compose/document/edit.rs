@@ -1,9 +1,10 @@
 //! Edits of fields: of an entry, of many, of the batch's head and its defaults.
 
 use super::{
-    Document, Shape,
+    Document, Item, Shape,
     emit::{self, Style},
     meaning::{Meant, ordered, same, with_key},
+    nested,
     splice::{self, Splice, line_start},
 };
 use crate::domain::tree::{Node, Span, Value};
@@ -52,15 +53,19 @@ impl Document {
     ) -> Result<(), EditError> {
         self.ready()?;
         let at = self.tree.entries.get(entry).ok_or(EditError::NoEntry)?;
+        let path = nested::path(Some(&at.item), key);
         let before = at.item.node();
-        let now = at.item.get(key).map(|p| p.value.node());
+        let now = nested::get(&at.item, &path).map(Item::node);
         if now.is_none() && value.is_none()
             || now.as_ref().zip(value).is_some_and(|(a, b)| same(a, b))
         {
             return Ok(());
         }
-        let meant = with_key(&before, key, value);
-        if let Some(splice) = self.proposal(entry, key, value, rank)
+        if !nested::is_free(&at.item, &path) {
+            return Err(EditError::Unwritable);
+        }
+        let meant = nested::with(&before, &path, value);
+        if let Some(splice) = self.proposal(entry, &path, value, rank)
             && self.try_entry(entry, splice, &meant, group)
         {
             return Ok(());
@@ -86,16 +91,20 @@ impl Document {
         let mut by_splices = true;
         for (entry, key) in places {
             let at = self.tree.entries.get(*entry).ok_or(EditError::NoEntry)?;
-            let now = at.item.get(key).map(|p| p.value.node());
+            let path = nested::path(Some(&at.item), key);
+            let now = nested::get(&at.item, &path).map(Item::node);
             if now.is_none() && value.is_none()
                 || now.as_ref().zip(value).is_some_and(|(a, b)| same(a, b))
             {
                 continue;
             }
-            if let Some(slot) = meant.get_mut(*entry) {
-                *slot = Meant::New(with_key(&at.item.node(), key, value));
+            if !nested::is_free(&at.item, &path) {
+                return Err(EditError::Unwritable);
             }
-            match self.proposal(*entry, key, value, rank) {
+            if let Some(slot) = meant.get_mut(*entry) {
+                *slot = Meant::New(nested::with(&at.item.node(), &path, value));
+            }
+            match self.proposal(*entry, &path, value, rank) {
                 Some(splice) => splices.push(splice),
                 None => by_splices = false,
             }
@@ -120,16 +129,13 @@ impl Document {
     fn proposal(
         &self,
         entry: usize,
-        key: &str,
+        path: &[&str],
         value: Option<&Node>,
         rank: Rank<'_>,
     ) -> Option<Splice> {
         let at = self.tree.entries.get(entry)?;
         let item = (*at.item).clone().shifted(at.start.cast_signed());
-        match value {
-            Some(value) => splice::set(&self.text, &item, key, value, self.tree.json, rank),
-            None => splice::remove(&self.text, &item, key),
-        }
+        self.nested_proposal(&item, path, value, rank)
     }
 
     /// Sets a pair of the batch's head, or removes it.

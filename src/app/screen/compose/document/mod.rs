@@ -19,6 +19,7 @@ pub mod emit;
 pub mod entries;
 pub mod history;
 pub mod meaning;
+mod nested;
 pub mod source;
 pub mod splice;
 #[cfg(test)]
@@ -283,12 +284,13 @@ impl Document {
             Some(index) => self.entry(index)?,
             None => self.head()?,
         };
-        Some(map.get(key)?.value.node())
+        Some(nested::get(map, &nested::path(Some(map), key))?.node())
     }
 
     /// A plain text of a scalar field, for tables; cheap.
     pub fn scalar(&self, entry: usize, key: &str) -> Option<&str> {
-        match &self.entry(entry)?.get(key)?.value.body {
+        let map = self.entry(entry)?;
+        match &nested::get(map, &nested::path(Some(map), key))?.body {
             Body::Scalar { scalar, .. } if !scalar.is_null() => Some(&scalar.text),
             _ => None,
         }
@@ -304,7 +306,8 @@ impl Document {
 
     /// Value of a default that entries inherit.
     pub fn default_of(&self, key: &str) -> Option<Node> {
-        Some(self.head()?.get("defaults")?.value.get(key)?.value.node())
+        let defaults = &self.head()?.get("defaults")?.value;
+        Some(nested::get(defaults, &nested::path(Some(defaults), key))?.node())
     }
 
     pub fn can_undo(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod drafts;
 mod half_typed;
+mod options;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
@@ -48,6 +49,7 @@ impl Session {
                 enabled: true,
                 can: Capabilities::of(kind),
                 capacity: None,
+                offers: None,
                 last_seen: Some(now),
                 error: None,
                 needs_login: false,

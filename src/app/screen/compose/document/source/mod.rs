@@ -124,6 +124,11 @@ impl Item {
         }
     }
 
+    /// The keys of a map.
+    pub fn keys(&self) -> Vec<String> {
+        self.pairs().unwrap_or_default().iter().map(|pair| pair.key.clone()).collect()
+    }
+
     pub fn get(&self, key: &str) -> Option<&Pair> {
         self.pairs()?.iter().find(|pair| pair.key == key)
     }
