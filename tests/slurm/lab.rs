@@ -171,7 +171,8 @@ impl Lab {
     /// Sends again what Slurm itself failed to launch; all must have succeeded then. A
     /// node that registers while a step is about to listen takes its script for a stray
     /// one («Purging vestigial job script» in slurmd's log): such a job has not started,
-    /// and ends with 2, for «no such file».
+    /// and ends with 2, for «no such file». Where no node's log tells of that, such an end
+    /// is a fault of ours.
     #[track_caller]
     pub fn send_unlaunched_again(&self, run: &str) {
         let started = self.started();
@@ -180,6 +181,7 @@ impl Lab {
             let name = job["name"].as_str().unwrap();
             let unlaunched = job["status"] == "failed" && job["exit_code"] == 2;
             if unlaunched && !started.iter().any(|other| other == name) {
+                assert!(a_node_took_a_script_for_a_stray(), "{name} never started: {job:#}");
                 self.world.run(&format!("retry {run} {name} --yes")).expect(0);
             }
         }
@@ -235,6 +237,17 @@ impl Lab {
         lines.sort();
         lines
     }
+}
+
+/// Whether a node has told that it removed the script of a job it did not know of.
+fn a_node_took_a_script_for_a_stray() -> bool {
+    let logs = fs::read_dir(Path::new(&told("ENGINE_TEST_SLURM_DIR")).join("log")).unwrap();
+    logs.flatten().filter(|log| log.file_name().to_string_lossy().starts_with("slurmd.")).any(
+        |log| {
+            let text = fs::read(log.path()).unwrap_or_default();
+            String::from_utf8_lossy(&text).contains("vestigial job script")
+        },
+    )
 }
 
 fn which(command: &str) -> PathBuf {
