@@ -7,7 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     ids::RunId,
-    job::{Command, JobSpec},
+    job::{Command, JobSpec, JobType},
     shell,
 };
 
@@ -50,6 +50,21 @@ impl JobSpec {
             + self.env.values().map(|text| marks(text)).sum::<usize>()
             + paths.into_iter().flatten().map(|text| marks(text)).sum::<usize>()
             + self.libraries.iter().map(|text| marks(text)).sum::<usize>()
+    }
+
+    /// A workspace that brings no command and is a notebook server, which clusters
+    /// start by themselves. Workspaces of other kinds need a command.
+    pub fn is_notebook(&self) -> bool {
+        let kind = self.workspace_type.as_deref();
+        self.command.is_none()
+            && self.job_type == JobType::Workspace
+            && kind.is_none_or(|kind| kind == "jupyter")
+    }
+
+    /// That a workspace of its kind needs a command.
+    pub fn no_command_words(&self) -> String {
+        let kind = self.workspace_type.as_deref().unwrap_or("jupyter");
+        format!("a {kind} workspace needs a command")
     }
 
     /// Command and arguments as one: text for a shell when either is text.

@@ -25,13 +25,22 @@ pub fn render(cluster: &ClusterId, jobs: &[KeyedJob], facts: &SiteFacts) -> Rend
     let mut rendered = Rendered::default();
     for chunk in jobs.chunks(JOBS_PER_REQUEST) {
         let mut files = IndexMap::new();
+        let mut sent = Vec::with_capacity(chunk.len());
         for job in chunk {
-            rendered.findings.extend(findings(&job.spec, facts));
-            files.insert(file_name(job), line(&queued(job)));
+            let finding = findings(&job.spec, facts);
+            let refused = finding.as_ref().is_some_and(Finding::is_error);
+            rendered.findings.extend(finding);
+            if !refused {
+                files.insert(file_name(job), line(&queued(job)));
+                sent.push(job.clone());
+            }
+        }
+        if sent.is_empty() {
+            continue;
         }
         rendered.requests.push(Request {
             cluster: cluster.clone(),
-            jobs: chunk.to_vec(),
+            jobs: sent,
             payload: Payload::Command {
                 argv: vec!["jobdeck".into(), super::EXECUTOR.into()],
                 stdin: None,
@@ -81,15 +90,14 @@ fn cpus(spec: &JobSpec) -> f64 {
     spec.cpus.filter(|cpus| *cpus > 0.0).unwrap_or(default)
 }
 
-/// A text is run by the shell, a list as it is. A workspace without a command is
-/// a notebook server.
+/// A text is run by the shell, a list as it is. A workspace for notebooks needs no
+/// command.
 fn argv(spec: &JobSpec) -> Vec<String> {
-    let launch = match (&spec.command, spec.job_type) {
-        (None, JobType::Workspace) => {
-            let notebook = ["jupyter", "lab", "--no-browser"].map(str::to_owned).to_vec();
-            JobSpec { command: Some(Command::Argv(notebook)), ..spec.clone() }.launch()
-        }
-        _ => spec.launch(),
+    let launch = if spec.is_notebook() {
+        let notebook = ["jupyter", "lab", "--no-browser"].map(str::to_owned).to_vec();
+        JobSpec { command: Some(Command::Argv(notebook)), ..spec.clone() }.launch()
+    } else {
+        spec.launch()
     };
     match launch {
         Some(Command::Argv(argv)) => argv,
@@ -118,6 +126,9 @@ pub fn findings(spec: &JobSpec, facts: &SiteFacts) -> Option<Finding> {
     let of_job = |finding: Finding| finding.of_job(spec.entry as usize, Some(&spec.name));
     let has_jupyter = facts.details.get(HAS_JUPYTER).and_then(serde_json::Value::as_bool);
     match (&spec.command, spec.job_type) {
+        (None, JobType::Workspace) if !spec.is_notebook() => Some(of_job(
+            Finding::error(path, spec.no_command_words()).hint("give the workspace a `command`"),
+        )),
         (None, JobType::Workspace) if has_jupyter == Some(false) => Some(of_job(
             Finding::error(
                 path,
@@ -224,6 +235,22 @@ mod tests {
         assert!(findings(&spec, &facts).is_none());
         facts.details.insert(HAS_JUPYTER.into(), false.into());
         assert!(findings(&spec, &facts).unwrap().is_error());
+    }
+
+    #[test]
+    fn a_workspace_of_another_kind_is_no_notebook() {
+        let mut spec = JobSpec::named("code");
+        spec.job_type = JobType::Workspace;
+        spec.workspace_type = Some("vscode".into());
+        let jobs = [keyed(spec.clone()), keyed(JobSpec::named("other"))];
+        let rendered = render(&ClusterId::new("local"), &jobs, &SiteFacts::default());
+        assert_eq!(rendered.findings[0].message, "a vscode workspace needs a command");
+        assert_eq!(rendered.requests.len(), 1);
+        assert_eq!(rendered.requests[0].jobs.len(), 1, "only the other is sent");
+        let alone = render(&ClusterId::new("local"), &jobs[..1], &SiteFacts::default());
+        assert!(alone.requests.is_empty());
+        spec.command = Some(Command::Shell("code serve-web".into()));
+        assert_eq!(the_line(&keyed(spec)).argv, ["/bin/sh", "-c", "code serve-web"]);
     }
 
     #[test]

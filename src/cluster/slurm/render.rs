@@ -164,6 +164,14 @@ fn prepare<'a>(place: Place<'_>, job: &'a KeyedJob) -> (Ready<'a>, Vec<Finding>)
                 .of_job(spec.entry as usize, Some(&spec.name)),
         );
     }
+    if spec.job_type == JobType::Workspace && spec.command.is_none() && !spec.is_notebook() {
+        let path = FieldPath::root().key("jobs").index(spec.entry as usize).key("command");
+        findings.push(
+            Finding::error(path, spec.no_command_words())
+                .hint("give the workspace a `command`")
+                .of_job(spec.entry as usize, Some(&spec.name)),
+        );
+    }
     let arguments = arguments(job, &spec, &options);
     let bytes = 200
         + spec.launch().map_or(0, |launch| format!("{launch:?}").len())

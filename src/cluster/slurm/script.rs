@@ -130,7 +130,7 @@ fn own(out: &mut String, task: &Task<'_>, common: &[(String, String)], indent: &
     let _ = writeln!(out, "{indent}run={}", single_quoted(&command(task.spec)));
 }
 
-/// The command as text for bash. A workspace without one is a notebook server.
+/// The command as text for bash. A workspace for notebooks needs none.
 fn command(spec: &JobSpec) -> String {
     let notebook = || {
         let server = ["jupyter", "lab", "--no-browser", "--ip=0.0.0.0"].map(str::to_owned);
@@ -140,10 +140,7 @@ fn command(spec: &JobSpec) -> String {
         text.push_str(&port);
         JobSpec { command: Some(Command::Shell(text)), ..spec.clone() }.launch()
     };
-    let launch = match (&spec.command, spec.job_type) {
-        (None, JobType::Workspace) => notebook(),
-        _ => spec.launch(),
-    };
+    let launch = if spec.is_notebook() { notebook() } else { spec.launch() };
     match launch {
         Some(Command::Shell(text)) => text,
         Some(Command::Argv(argv)) => {
