@@ -339,7 +339,8 @@ fn note(compose: &Compose, row: &Row, focused: bool, theme: &Theme) -> Vec<Span<
     if spec.key == "gpus" && distributed {
         let total = compose.planned.entry(entry).filter(|_| compose.is_planned());
         let words = match total {
-            Some(summary) if summary.jobs > 0 => {
+            // As in the table: what is wrong may be a number that this counts with.
+            Some(summary) if summary.jobs > 0 && summary.errors == 0 => {
                 format!("  per worker · {} in all", summary.total_gpus.in_words())
             }
             _ => "  per worker".to_owned(),
