@@ -137,6 +137,36 @@ fn runs() {
     });
 }
 
+/// What is told stands there as a whole, however narrow the window.
+#[test]
+fn replies_are_read_whole() {
+    let path = "/home/ada/jobs/".to_owned() + &"a-folder/".repeat(12) + "batch.yaml";
+    let replies = [
+        "asking again".to_owned(),
+        "the errors come first; Enter on one goes to its field".to_owned(),
+        "press Ctrl-C again to leave; running jobs stay running".to_owned(),
+        format!("saved {path}"),
+        "3 jobs with a new attempt · 2 jobs left alone: not ended yet · \
+         /home/ada/jobs/src has changed since; the new attempt runs the code as first sent \
+         (`--code current` takes the new)"
+            .to_owned(),
+    ];
+    for reply in replies {
+        for (view, (width, height)) in [("1", (60, 16)), ("3", (80, 24)), ("5", (140, 40))] {
+            let mut stage = keyed(Stage::new(width, height), view);
+            stage.send(Msg::Notice(reply.clone()));
+            let cells = snapshot::buffer(&stage.model, &ansi16());
+            let shown: String = cells.content().iter().map(Cell::symbol).collect();
+            let bare = |text: &str| text.split_whitespace().collect::<String>();
+            assert!(bare(&shown).contains(&bare(&reply)), "{reply} at {width}: {shown}");
+        }
+    }
+    let mut stage = Stage::new(80, 24);
+    stage.send(Msg::Notice("x ".repeat(1_000_000)));
+    let cells = snapshot::buffer(&stage.model, &ansi16());
+    assert!(cells[(78, 23)].symbol() == "…" || cells[(77, 23)].symbol() == "…");
+}
+
 #[test]
 fn clusters() {
     at_both_sizes("clusters_normal", |w, h| keyed(Stage::new(w, h), "5"));

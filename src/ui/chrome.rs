@@ -6,6 +6,7 @@ use ratatui::{
     layout::Rect,
     style::Style,
     text::{Line, Span},
+    widgets::Clear,
 };
 
 use super::{theme::Theme, widgets::text};
@@ -133,8 +134,12 @@ pub fn footer(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let mut room = usize::from(inner.width);
     if let Some((_, words)) = &model.notice {
-        // A passing word takes at most the right half; keys stay at the left.
-        let words = text::fit(words, room * 3 / 5).into_owned();
+        // A passing word takes at most the right half, and keys stay at the left; a
+        // longer one takes their place, and as many lines as it needs.
+        if text::width(&text::safe(words)) > room * 3 / 5 {
+            return long_notice(frame, inner, words, theme);
+        }
+        let words = text::safe(words).into_owned();
         let width = text::width(&words) as u16;
         let place = Rect { x: inner.right().saturating_sub(width), width, ..inner };
         frame.render_widget(Span::styled(words, theme.accent), place);
@@ -181,6 +186,27 @@ pub fn footer(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
     let width = right.width() as u16;
     frame.render_widget(line(own), inner);
     frame.render_widget(right, Rect { x: inner.right().saturating_sub(width), width, ..inner });
+}
+
+/// Most lines that a passing word takes.
+const NOTICE_LINES: usize = 4;
+
+/// A passing word for which the footer alone may be too short: its last line is the
+/// footer's.
+fn long_notice(frame: &mut Frame<'_>, footer: Rect, words: &str, theme: &Theme) {
+    let columns = usize::from(footer.width);
+    let mut lines = text::wrap(&text::fit(words, columns * NOTICE_LINES), columns);
+    if lines.len() > NOTICE_LINES {
+        let rest = lines.split_off(NOTICE_LINES - 1).join(" ");
+        lines.push(text::fit(&rest, columns).into_owned());
+    }
+    let top = footer.bottom().saturating_sub(lines.len() as u16);
+    for (line, y) in lines.into_iter().zip(top..) {
+        let place = Rect { x: footer.x - 1, y, width: footer.width + 2, height: 1 };
+        frame.render_widget(Clear, place);
+        frame.buffer_mut().set_style(place, theme.footer);
+        frame.render_widget(Span::styled(line, theme.accent), Rect { y, height: 1, ..footer });
+    }
 }
 
 /// Instead of everything, below the least size.

@@ -45,7 +45,6 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: &Theme) {
         return chrome::too_small(frame, area, model, theme);
     }
     chrome::header(frame, Rect { height: 1, ..area }, model, theme);
-    chrome::footer(frame, Rect { y: area.bottom() - 1, height: 1, ..area }, model, theme);
     let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
     match model.view {
         View::Compose => screen::compose::draw(frame, body, model, theme),
@@ -54,6 +53,8 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: &Theme) {
         View::Runs => screen::runs::draw(frame, body, model, theme),
         View::Clusters => screen::clusters::draw(frame, body, model, theme),
     }
+    // Over the view: what is told may need more than its own line.
+    chrome::footer(frame, Rect { y: area.bottom() - 1, height: 1, ..area }, model, theme);
     for overlay in &model.overlays {
         overlay::draw(frame, body, overlay, model, theme);
     }

@@ -36,7 +36,12 @@ pub(super) fn ran(job: &RunJob, view: &View<'_>) -> Option<String> {
 }
 
 /// Why a row is in its state: what it waits for, where it runs, how it ended.
-pub(super) fn why<'a>(ix: JobIx, job: &'a RunJob, view: &View<'_>) -> Vec<Span<'a>> {
+pub(super) fn why<'a>(
+    ix: JobIx,
+    job: &'a RunJob,
+    view: &View<'_>,
+    columns: usize,
+) -> Vec<Span<'a>> {
     let theme = view.theme;
     let last = job.attempt();
     let mut spans = Vec::new();
@@ -61,6 +66,9 @@ pub(super) fn why<'a>(ix: JobIx, job: &'a RunJob, view: &View<'_>) -> Vec<Span<'
             if job.blocked {
                 spans.push(Span::styled("blocked: ", theme.warning));
             }
+            // The state says that it waits: what for is the last to be cut.
+            let short = reason.strip_prefix("waits for ").filter(|_| text::width(reason) > columns);
+            let reason = short.unwrap_or(reason);
             spans.push(Span::raw(reason.to_owned()));
         }
         _ => {

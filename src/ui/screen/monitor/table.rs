@@ -250,7 +250,7 @@ fn job_row(
                 &own
             }
             Cell::Why => {
-                let mut spans = row::why(ix, job, view);
+                let mut spans = row::why(ix, job, view, usize::from(place.width));
                 if let Some(age) = stale {
                     let age = match age {
                         Stale::Always => "not seen yet".to_owned(),
