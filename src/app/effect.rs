@@ -93,6 +93,15 @@ pub enum Effect {
     },
     /// The example batch that comes with the program; answered by `Msg::Cloned`.
     Quickstart,
+    /// Read the libraries; answered by `Msg::Templates`.
+    ListTemplates,
+    /// Keep a text in the user's library; answered by `Msg::TemplateSaved`, or by
+    /// `Msg::TemplateExists` when one of this name is there and not to be replaced.
+    SaveTemplate {
+        name: String,
+        text: String,
+        replace: bool,
+    },
     /// Answered by `Msg::FileSaved`, or by `Msg::FileDiffers` when something else
     /// is there than is known.
     SaveFile {

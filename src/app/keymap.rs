@@ -115,6 +115,9 @@ pub enum Action {
     Open,
     /// The example batch that comes with the program.
     Quickstart,
+    /// Jobs of a template.
+    Templates,
+    SaveTemplate,
     Preview,
     // preview
     ShowRequests,

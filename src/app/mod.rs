@@ -25,6 +25,7 @@ pub mod overlay;
 #[doc(hidden)]
 pub mod sample;
 pub mod screen;
+pub mod templates;
 pub mod text;
 pub mod update;
 pub mod values;

@@ -75,7 +75,7 @@ pub struct Model {
     pub health: Vec<ClusterHealth>,
     /// Bottom first.
     pub overlays: Vec<Overlay>,
-    /// The question that was answered with a file's name, until that worked.
+    /// The question that was answered with a name to open or save, until that worked.
     pub naming: Option<Prompt>,
     /// The last passing word, and when it came.
     pub notice: Option<(Timestamp, String)>,

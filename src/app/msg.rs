@@ -10,6 +10,7 @@ use crate::{
     domain::{
         finding::Finding,
         ids::{ClusterId, JobIx, RunId},
+        library::{Library, Tier},
         plan::Plan,
         plan_json::Estimate,
         run::Run,
@@ -156,6 +157,19 @@ pub enum Msg {
         path: PathBuf,
         /// It was to be a new file.
         new: bool,
+    },
+    Templates(Library),
+    TemplateSaved {
+        name: String,
+        path: PathBuf,
+        /// Tiers whose template of this name is hidden now.
+        shadows: Vec<Tier>,
+    },
+    /// Nothing was saved: the user's library has one of this name.
+    TemplateExists {
+        name: String,
+        path: PathBuf,
+        text: String,
     },
     Drafts(Vec<Draft>),
     DraftSaved,

@@ -104,12 +104,16 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             go(model, View::Compose);
             to_view(model, View::Compose, msg, &mut effects);
         }
-        Msg::FileDiffers { .. } => {
+        Msg::FileDiffers { .. } | Msg::TemplateExists { .. } => {
             ask_name_again(model);
             to_view(model, View::Compose, msg, &mut effects);
         }
-        Msg::FileSaved { .. } | Msg::Drafts(_) | Msg::DraftSaved => {
-            if matches!(msg, Msg::FileSaved { .. }) {
+        Msg::FileSaved { .. }
+        | Msg::TemplateSaved { .. }
+        | Msg::Templates(_)
+        | Msg::Drafts(_)
+        | Msg::DraftSaved => {
+            if matches!(msg, Msg::FileSaved { .. } | Msg::TemplateSaved { .. }) {
                 model.naming = None;
                 model.overlays.retain(|overlay| !matches!(overlay, Overlay::Prompt(_)));
             }

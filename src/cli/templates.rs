@@ -7,8 +7,8 @@ use super::{
     table::{self, Cell, number, painted, text},
 };
 use crate::{
-    app::text::safe,
-    domain::library::{Content, Fault, Library, Template},
+    app::{templates::refused, text::safe},
+    domain::library::{Content, Library, Template},
     error::{Kind, Report},
     runtime::{
         answer::{SCHEMA_VERSION, TemplateAnswer, TemplateTextAnswer, TemplatesAnswer},
@@ -77,15 +77,5 @@ fn print(out: &Out, content: &Content) {
     }
     for line in content.text.lines() {
         out.line(safe(line));
-    }
-}
-
-fn refused(template: &Template, fault: &Fault) -> Report {
-    let message = format!("the template `{}` cannot be used: {}", template.name, fault.message);
-    let mut report = Report::new(Kind::Batch, message);
-    report.hints.extend(fault.hint.clone());
-    match template.path.as_ref().zip(fault.at) {
-        Some((path, at)) => report.at(path.display().to_string(), at.line, at.column),
-        None => report,
     }
 }

@@ -1,10 +1,9 @@
-//! Templates on disk: the libraries read, a template kept.
+//! Templates on disk: the libraries read. The UI keeps one with `effects/templates`.
 //!
 //! ```text
 //! built in ┐
 //! site   ──┼─ read ─▶ Library (what cannot be used is in it, with its fault)
-//! user   ──┘   ▲
-//!              └── keep ◀─ name, text
+//! user   ──┘
 //! ```
 
 use std::{
@@ -32,7 +31,8 @@ const LARGEST: usize = 1 << 20;
 /// Of one folder, so many of what lies there are looked at, and so many bytes kept.
 const MOST_FILES: usize = 1_000;
 const MOST_BYTES: usize = 16 << 20;
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+/// Of files that are templates; the first is what new ones get.
+pub const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// The folders of the site's and of the user's library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -283,7 +283,7 @@ fn draw_prompt(frame: &mut Frame<'_>, area: Rect, prompt: &Prompt, theme: &Theme
     input::draw(frame, Rect { height: 1, ..inside }, &prompt.input, theme);
     let does = match prompt.purpose {
         PromptPurpose::OpenPath => " open   ",
-        PromptPurpose::SavePath => " save   ",
+        PromptPurpose::SavePath | PromptPurpose::TemplateName => " save   ",
     };
     let keys: Line<'_> = [("Enter", does), ("Tab", " complete   "), ("Esc", " back")]
         .into_iter()

@@ -76,5 +76,6 @@ pub mod key {
     pub const ENTER: &str = "\r";
     pub const ESC: &str = "\x1b";
     pub const CTRL_S: &str = "\x13";
+    pub const CTRL_T: &str = "\x14";
     pub const CTRL_C: &str = "\x03";
 }

@@ -204,3 +204,33 @@ fn two_windows_killed_at_once_leave_each_job_started_once() {
     names.dedup();
     assert_eq!((started().len(), names.len()), (20, 20), "{:?}", started());
 }
+
+#[test]
+fn a_batch_begins_with_a_template_and_becomes_one() {
+    let home = Home::new();
+    let mut term = home.start(&[], 100, 30);
+    term.sees("begin with a template");
+    term.keys("T");
+    term.sees("torchrun");
+    term.keys("train");
+    term.keys(key::ENTER);
+    term.sees("begun with the template train");
+    term.keys(key::CTRL_T);
+    term.sees("as a template named");
+    term.keys("ing");
+    term.keys(key::ENTER);
+    term.sees("template training saved");
+    term.keys("T");
+    term.until("it in the list", |s| s.contains("of which template") && s.contains(" user "));
+    term.keys(key::ESC);
+    term.until("the list to close", |s| !s.contains("of which template"));
+    term.keys("q");
+    term.sees("Leave jobdeck?");
+    term.keys("y");
+    assert_eq!(term.ends(), 0);
+    let kept = home.path().join(".config/jobdeck/templates/training.yaml");
+    let text = std::fs::read_to_string(kept).expect("the template");
+    assert_eq!(home.run(&["templates", "training"]).stdout, text);
+    assert_eq!(home.run(&["templates", "train"]).stdout, text, "as it came");
+    assert_ne!(home.run(&["status"]).code, 0, "nothing was submitted");
+}

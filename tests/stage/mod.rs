@@ -32,6 +32,7 @@ use jobdeck::{
         site::{Capabilities, Capacity, ClusterKind, ClusterView},
         status::{Cause, Status},
     },
+    runtime::templates::{self, Folders},
     ui::{self, theme::Theme},
     yaml,
 };
@@ -199,6 +200,12 @@ impl World {
             Effect::Quickstart => vec![Msg::Cloned {
                 name: "quickstart".into(),
                 text: jobdeck::runtime::effects::QUICKSTART.into(),
+            }],
+            Effect::ListTemplates => vec![Msg::Templates(templates::read(&Folders::default()))],
+            Effect::SaveTemplate { name, .. } => vec![Msg::TemplateSaved {
+                path: format!("/home/ada/.config/jobdeck/templates/{name}.yaml").into(),
+                name: name.clone(),
+                shadows: Vec::new(),
             }],
             Effect::SaveFile { path, .. } => vec![Msg::FileSaved { path: path.clone() }],
             Effect::SaveDraft { .. } => vec![Msg::DraftSaved],

@@ -60,6 +60,8 @@ pub const TABLE: &[Entry] = &[
     row(A::NextFailed, Compose, &["f8"], "next finding", "go to the next finding"),
     row(A::SaveAs, Compose, &["W"], "save as", "save the batch under another name"),
     shown(A::Open, Compose, &["ctrl-o"], "open", "open a batch file", ("open", 30)),
+    shown(A::Templates, Compose, &["T"], "templates", "put in the jobs of a template, or begin with one", ("templates", 10)),
+    row(A::SaveTemplate, Compose, &["ctrl-t"], "save as template", "keep the marked jobs, or this one, as a template"),
     row(A::Quickstart, Compose, &["Q"], "quickstart", "open the example batch that runs on any machine"),
     shown(A::Preview, Compose, &["p"], "preview", "dry run: what would be submitted", ("preview", 100)),
     // Form: what is not here is typed

@@ -58,7 +58,9 @@ impl Confirmed {
             }
             Self::Quit => ("leaves", "stays here"),
             Self::Discard(effect) => match **effect {
-                Effect::SaveFile { .. } => ("replaces it", "saves nothing"),
+                Effect::SaveFile { .. } | Effect::SaveTemplate { .. } => {
+                    ("replaces it", "saves nothing")
+                }
                 Effect::SaveDraft { .. } => ("throws it away", "keeps it"),
                 _ => ("opens it", "changes nothing"),
             },

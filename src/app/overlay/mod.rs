@@ -56,7 +56,7 @@ impl Confirm {
     }
 }
 
-/// A question for the path of a file.
+/// A question for the path of a file, or for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     pub label: String,
@@ -79,6 +79,8 @@ impl Prompt {
 pub enum PromptPurpose {
     OpenPath,
     SavePath,
+    /// A name, no path: nothing is completed.
+    TemplateName,
 }
 
 /// The `:` palette.

@@ -69,6 +69,7 @@ fn is_about_a_row(action: Action) -> bool {
         A::EditJob
             | A::DuplicateJob
             | A::DeleteJob
+            | A::SaveTemplate
             | A::MoveJobUp
             | A::MoveJobDown
             | A::Logs

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Overlay, Prompt};
+use super::{Overlay, Prompt, PromptPurpose};
 use crate::app::{effect::Effect, model::Model};
 
 /// What a key made of the question.
@@ -33,6 +33,9 @@ fn folder_of(text: &str) -> PathBuf {
 
 /// The folder to list for this question, unless it is listed already.
 pub fn listing(prompt: &Prompt) -> Option<Effect> {
+    if prompt.purpose == PromptPurpose::TemplateName {
+        return None;
+    }
     let path = folder_of(prompt.input.text());
     let known = prompt.folder.as_ref().is_some_and(|(listed, _)| *listed == path);
     (!known).then_some(Effect::ListFolder { path })

@@ -134,7 +134,12 @@ pub(super) fn prompt_key(
         Answer::Done(text) => {
             let asked = Prompt { input: Line::new(text.as_str()), ..asked };
             with_view(model, View::Compose, effects, |m, _| m.compose.on_prompt(purpose, &text));
-            let tries = |e: &Effect| matches!(e, Effect::OpenFile { .. } | Effect::SaveFile { .. });
+            let tries = |e: &Effect| {
+                matches!(
+                    e,
+                    Effect::OpenFile { .. } | Effect::SaveFile { .. } | Effect::SaveTemplate { .. }
+                )
+            };
             model.naming = effects.iter().any(tries).then_some(asked);
         }
     }

@@ -87,18 +87,39 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     if target.is_dir() {
         return Err(io::Error::other("it is a folder"));
     }
-    let folder = target.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".jobdeck-").tempfile_in(folder)?;
-    file.write_all(content)?;
+    let file = beside(&target, content)?;
     match fs::metadata(&target) {
         Ok(metadata) => file.as_file().set_permissions(metadata.permissions())?,
         Err(_) => new_file_mode(file.as_file())?,
     }
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|e| e.error)?;
-    // The new name is safe once its folder is; not every file system can say.
-    let _ = fs::File::open(folder).and_then(|f| f.sync_all());
+    sync_name(&target);
     Ok(())
+}
+
+/// Makes a file in one step that only its owner may read.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`]: there is one, which is left alone.
+pub(super) fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = beside(path, content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|e| e.error)?;
+    sync_name(path);
+    Ok(())
+}
+
+/// The content in a private file of the folder, under a name of its own.
+fn beside(target: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(".jobdeck-").tempfile_in(folder(target))?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+/// A new name is safe once its folder is; not every file system can say.
+fn sync_name(path: &Path) {
+    let _ = fs::File::open(folder(path)).and_then(|f| f.sync_all());
 }
 
 /// A temporary file is private; a new batch file is as any other new file.

@@ -30,6 +30,7 @@ use super::{
     handle::{Code, Command, Finish, Until},
     keyboard::Keyboard,
     requests::{self, Asked},
+    templates::{self as library, Folders},
     terminal,
 };
 use crate::{
@@ -50,6 +51,7 @@ mod drafts;
 mod files;
 mod opened;
 mod planning;
+mod templates;
 
 /// The example batch that comes with the program.
 pub const QUICKSTART: &str = include_str!("../../../configs/quickstart.yaml");
@@ -266,6 +268,12 @@ impl Perform for Effects {
                     files::save(&path, &text, known.as_deref(), replace).map(Some)
                 });
             }
+            Effect::ListTemplates => self.spawn_blocking(|| {
+                Ok(Some(Msg::Templates(library::read(&Folders::from_environment()))))
+            }),
+            Effect::SaveTemplate { name, text, replace } => self.spawn_blocking(move || {
+                templates::keep(&Folders::from_environment(), name, text, replace).map(Some)
+            }),
             Effect::SaveDraft { id, path, text, half_typed } => {
                 self.drafts.save(id, drafts::Unsaved { path, text, half_typed });
             }

@@ -173,7 +173,7 @@ impl Compose {
         self.marks.clear();
         self.unwritten.clear();
         self.pane = None;
-        self.new_job = None;
+        self.chooser = None;
         self.planned = super::Planned::default();
         self.set_filter("");
         self.cursor = if self.doc.is_empty() { Target::Batch } else { Target::Entry(0) };
@@ -223,7 +223,7 @@ impl Compose {
             Action::Activate | Action::EditJob => return self.restore(cx),
             Action::DeleteJob => return self.ask_to_forget(),
             Action::Back => self.focus = Focus::Table,
-            Action::NewJob => {
+            Action::NewJob | Action::Templates => {
                 self.focus = Focus::Table;
                 return self.table_action(action, cx);
             }

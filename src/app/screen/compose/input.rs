@@ -12,8 +12,8 @@ impl Compose {
     /// Text entry takes keys before the keymap does; `None`: not consumed.
     pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
         self.learn(cx);
-        if self.new_job.is_some() {
-            return Some(self.new_job_key(key, cx));
+        if self.chooser.is_some() {
+            return Some(self.chooser_key(key, cx));
         }
         if let Some(typed) = self.typing.as_mut().map(|line| line.on_key(key)) {
             return self.typed(typed, cx);
@@ -73,10 +73,10 @@ impl Compose {
     pub fn on_click(&mut self, hit: Hit, cx: &Context<'_>) -> Vec<Step> {
         self.learn(cx);
         let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
-        match (hit, &mut self.new_job, &mut self.form.picker) {
-            (Hit::Choice(at), Some(picker), _) => {
-                picker.selected = at;
-                self.new_job_key(enter, cx)
+        match (hit, &mut self.chooser, &mut self.form.picker) {
+            (Hit::Choice(at), Some(chooser), _) => {
+                chooser.picker.selected = at;
+                self.chooser_key(enter, cx)
             }
             (Hit::Choice(at), None, Some(picker)) => {
                 picker.selected = at;

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use crossterm::event::KeyEvent;
-
-use super::{Compose, document::edit::EditError, import::Imported};
+use super::{
+    Compose,
+    chooser::{Chooser, Choosing},
+    document::{Document, edit::EditError, entries::NewName},
+    import::Imported,
+    names::next_name,
+};
 use crate::{
     app::{
         form::{
             Target, head_rank, job_rank,
-            picker::{Choice, Picked, Picker},
+            picker::{Choice, Picker},
             value,
         },
-        screen::{Context, Step, compose::document::entries::NewName},
+        screen::{Context, Step},
+        text,
     },
     domain::{
         job::JobType,
@@ -23,7 +28,7 @@ use crate::{
 
 impl Compose {
     /// The entries an action is about: the marked ones, else the current one.
-    fn chosen(&self) -> Vec<usize> {
+    pub(super) fn chosen(&self) -> Vec<usize> {
         if !self.marks.is_empty() {
             return self.marks.iter().copied().collect();
         }
@@ -45,29 +50,12 @@ impl Compose {
             Target::Entry(i) => self.entry_type(i),
             Target::Batch => JobType::Training,
         };
-        self.new_job = Some(Picker::new(choices, current.word(), false));
-    }
-
-    pub(super) fn new_job_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Vec<Step> {
-        let Some(picker) = &mut self.new_job else { return Vec::new() };
-        let picked = picker.on_key(key);
-        match picked {
-            Picked::Open => Vec::new(),
-            Picked::Closed => {
-                self.new_job = None;
-                Vec::new()
-            }
-            Picked::Value(word) => {
-                self.new_job = None;
-                let job_type =
-                    JobType::ALL.into_iter().find(|t| t.word() == word).unwrap_or_default();
-                self.add(job_type, cx)
-            }
-        }
+        let picker = Picker::new(choices, current.word(), false);
+        self.chooser = Some(Chooser::new(Choosing::JobType, picker));
     }
 
     /// Adds a job of a type behind the current one and opens its form.
-    fn add(&mut self, job_type: JobType, cx: &Context<'_>) -> Vec<Step> {
+    pub(super) fn add(&mut self, job_type: JobType, cx: &Context<'_>) -> Vec<Step> {
         let at = match self.cursor {
             Target::Entry(i) => i + 1,
             Target::Batch => self.doc.len(),
@@ -97,7 +85,7 @@ impl Compose {
     /// A paste into the table: a batch, a script or a list of commands becomes jobs
     /// behind the current one.
     pub(super) fn paste_jobs(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        if self.new_job.is_some() || text.trim().is_empty() {
+        if self.chooser.is_some() || text.trim().is_empty() {
             return Vec::new();
         }
         let imported = super::import::paste(text);
@@ -111,15 +99,8 @@ impl Compose {
             Ok(count) => count,
             Err(why) => return vec![Step::Notice(why.to_string())],
         };
-        self.set_filter("");
-        self.remap(|i| if i >= at { i + count } else { i });
-        let slot = at.min(self.planned.entries.len());
-        self.planned.entries.splice(slot..slot, vec![None; count]);
-        self.cursor = Target::Entry(at);
-        self.rebuild_form();
-        self.keep_in_sight(cx);
-        let mut steps = self.changed(cx);
-        let jobs = if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
+        let mut steps = self.came_in(at, count, cx);
+        let jobs = text::count(count as u64, "job");
         steps.push(Step::Notice(format!("{jobs} of {kind}{note}; u takes it back")));
         steps
     }
@@ -154,45 +135,35 @@ impl Compose {
         }
     }
 
-    /// Gives jobs names that are free, and keeps those they have where they are.
-    pub(super) fn named(&self, jobs: Vec<Node>) -> Vec<Node> {
-        let mut taken: BTreeSet<String> = self.names().into_iter().map(str::to_owned).collect();
-        let mut next = 1;
-        jobs.into_iter()
-            .map(|mut job| {
-                let Value::Map(entries) = &mut job.value else { return job };
-                let own = entries
-                    .iter()
-                    .position(|e| e.key == "name" || e.key == "job_id")
-                    .and_then(|at| entries.get_mut(at));
-                if let Some(entry) = own {
-                    if let Some(name) = entry.value.as_scalar().map(|s| s.text.clone()) {
-                        if taken.contains(&name) {
-                            let fresh = next_name(&name, &taken);
-                            entry.value = value::string(&fresh);
-                            taken.insert(fresh);
-                        } else {
-                            taken.insert(name);
-                        }
-                    }
-                    return job;
-                }
-                while taken.contains(&format!("job{next}")) {
-                    next += 1;
-                }
-                let name = format!("job{next}");
-                entries.insert(
-                    0,
-                    Entry {
-                        key: "name".into(),
-                        key_span: Span::default(),
-                        value: value::string(&name),
-                    },
-                );
-                taken.insert(name);
-                job
-            })
-            .collect()
+    /// Adds the jobs of another document at the end, as one step, under names that are
+    /// free. They say what these nodes do, written as in `text` with its comments.
+    pub(super) fn put_written(
+        &mut self,
+        jobs: Vec<Node>,
+        text: &str,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Step>, EditError> {
+        let at = self.doc.len();
+        let nodes = self.named(jobs);
+        self.doc.remember(Some(at));
+        match rewritten(text, &nodes) {
+            Some(other) => self.doc.insert_from(at, &other, &job_rank)?,
+            None => self.doc.insert(at, &nodes, &job_rank)?,
+        }
+        self.doc.seal();
+        Ok(self.came_in(at, nodes.len(), cx))
+    }
+
+    /// Entries have come in, the first of them as entry `at`: the cursor goes there.
+    fn came_in(&mut self, at: usize, count: usize, cx: &Context<'_>) -> Vec<Step> {
+        self.set_filter("");
+        self.remap(|i| if i >= at { i + count } else { i });
+        let slot = at.min(self.planned.entries.len());
+        self.planned.entries.splice(slot..slot, vec![None; count]);
+        self.cursor = Target::Entry(at);
+        self.rebuild_form();
+        self.keep_in_sight(cx);
+        self.changed(cx)
     }
 
     /// A job that is valid at once where plain processes run.
@@ -348,26 +319,20 @@ impl Compose {
     }
 }
 
-/// The next free name: `job1` → `job2`, `eval` → `eval-copy`, `eval-copy2`.
-pub(super) fn next_name(name: &str, taken: &BTreeSet<String>) -> String {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let digits = name.get(stem.len()..).unwrap_or("");
-    if let Ok(n) = digits.parse::<u64>()
-        && !stem.is_empty()
-    {
-        let width = if digits.starts_with('0') { digits.len() } else { 0 };
-        let n = n.saturating_add(1);
-        return (n..=n.saturating_add(taken.len() as u64))
-            .map(|n| format!("{stem}{n:0width$}"))
-            .find(|name| !taken.contains(name))
-            .unwrap_or_default();
+/// A document whose entries say what these nodes do: what they say otherwise is
+/// changed where it is written. `None`: its entries are others, or so many that
+/// changing one after the other would keep the screen waiting.
+fn rewritten(text: &str, nodes: &[Node]) -> Option<Document> {
+    const MOST: usize = 500;
+    let mut doc = Document::new(text);
+    if doc.len() != nodes.len() || nodes.len() > MOST {
+        return None;
     }
-    let first = format!("{name}-copy");
-    if !taken.contains(&first) {
-        return first;
+    for (i, node) in nodes.iter().enumerate() {
+        let Value::Map(entries) = &node.value else { continue };
+        for entry in entries {
+            doc.set(i, &entry.key, Some(&entry.value), None, &job_rank).ok()?;
+        }
     }
-    (2..=taken.len() + 2)
-        .map(|n| format!("{name}-copy{n}"))
-        .find(|name| !taken.contains(name))
-        .unwrap_or_default()
+    Some(doc)
 }

@@ -11,6 +11,7 @@
 //! a draft, so that nothing is lost by leaving, by Esc or by a lost connection.
 
 mod change;
+pub mod chooser;
 pub mod document;
 mod fields;
 mod files;
@@ -18,9 +19,11 @@ mod import;
 mod input;
 mod jobs;
 pub mod layout;
+mod names;
 mod pane;
 pub mod planned;
 mod table;
+mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 mod values;
@@ -49,10 +52,12 @@ use crate::{
         tree::Pos,
     },
 };
+use chooser::Chooser;
 use document::Document;
 use layout::Layout;
 use pane::Pane;
 use planned::Planned;
+use templates::{ask_to_replace, template_saved};
 
 /// What has the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,8 +111,8 @@ pub struct Compose {
     visible: Option<Vec<usize>>,
     pub form: Form,
     pub pane: Option<Pane>,
-    /// Choosing the type of a new job.
-    pub new_job: Option<Picker>,
+    /// A list over the view: types of a new job, templates.
+    pub chooser: Option<Chooser>,
     pub planned: Planned,
     revision: u64,
     /// Texts of fields that say nothing yet, by target and key.
@@ -179,8 +184,8 @@ impl Compose {
         let some_job =
             || if entry || !self.marks.is_empty() { Ok(()) } else { Err("no job is chosen") };
         match action {
-            Action::NewJob | Action::EditJob => parts(),
-            Action::DuplicateJob | Action::DeleteJob => {
+            Action::NewJob | Action::EditJob | Action::Templates => parts(),
+            Action::DuplicateJob | Action::DeleteJob | Action::SaveTemplate => {
                 if self.focus == Focus::Drafts && action == Action::DeleteJob {
                     return Ok(());
                 }
@@ -218,6 +223,7 @@ impl Compose {
         match purpose {
             PromptPurpose::OpenPath => self.open_path(text),
             PromptPurpose::SavePath => self.save_path(text),
+            PromptPurpose::TemplateName => self.save_template(text),
         }
     }
 
@@ -230,6 +236,9 @@ impl Compose {
             Msg::FileSaved { path } => self.file_saved(path),
             Msg::FileDiffers { path, new } => self.file_differs(path, new),
             Msg::Cloned { name, text } => self.cloned(name, &text, cx),
+            Msg::Templates(library) => self.show_templates(library, cx),
+            Msg::TemplateExists { name, path, text } => ask_to_replace(name, &path, text),
+            Msg::TemplateSaved { name, path, shadows } => template_saved(&name, &path, &shadows),
             Msg::Drafts(drafts) => {
                 self.found_drafts(drafts);
                 Vec::new()

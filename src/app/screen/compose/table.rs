@@ -118,6 +118,8 @@ impl Compose {
                 }
             }
             Action::NewJob => self.ask_type(),
+            Action::Templates => return self.ask_template(),
+            Action::SaveTemplate => return self.ask_template_name(),
             Action::NextFailed => {
                 self.open_pane();
                 return self.pane_action(action, cx);

@@ -2,6 +2,7 @@
 //! or the text, and a last line with what is wrong or what a field is for.
 
 mod block;
+mod chooser;
 mod foot;
 mod form;
 mod head;
@@ -19,12 +20,12 @@ use ratatui::{
 
 use crate::{
     app::{
-        form::{Target, picker::Picker},
+        form::Target,
         model::Model,
         msg::Hit,
         screen::compose::{Compose, Focus, layout::Area},
     },
-    ui::{theme::Theme, widgets::boxed},
+    ui::theme::Theme,
 };
 
 /// Rows of a pick-list.
@@ -61,22 +62,16 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: &Theme) {
         (None, None) => {}
     }
     foot::draw(frame, place(area, layout.foot), compose, theme);
-    if let Some(picker) = &compose.new_job {
-        let area = new_job_box(area, picker);
-        let inside = boxed::draw(frame, area, "New job: which type?", theme.border_focused, theme);
-        pick_list::draw(frame, inside, picker, theme);
+    if let Some(chooser) = &compose.chooser {
+        chooser::draw(frame, area, compose, chooser, theme);
     }
-}
-
-fn new_job_box(area: Rect, picker: &Picker) -> Rect {
-    boxed::centred(area, 60, picker.choices.len() as u16 + 3)
 }
 
 /// The field or the value of a pick-list at a place of the screen.
 pub fn under(area: Rect, model: &Model, at: Position) -> Option<Hit> {
     let compose = &model.compose;
-    if let Some(picker) = &compose.new_job {
-        return pick_list::choice_at(boxed::inside(new_job_box(area, picker)), picker, at);
+    if let Some(chooser) = &compose.chooser {
+        return chooser::under(area, chooser, at);
     }
     let side = place(area, compose.layout(&model.context()).side?);
     let shown = compose.focus == Focus::Form || !compose.doc.is_empty();

@@ -1,5 +1,7 @@
 //! Snapshots: what the view looks like at both sizes, in every state.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ratatui::{Terminal, backend::TestBackend};
@@ -10,6 +12,8 @@ use crate::{
         msg::{Draft, Msg},
         screen::compose::{document::Document, tests::Session},
     },
+    domain::library::Library,
+    runtime::templates::Folders,
     ui::{snapshot, theme::Theme},
 };
 
@@ -44,6 +48,30 @@ fn empty() {
 #[test]
 fn choosing_a_type() {
     snap("new-job", "", |s| s.keys("n"));
+}
+
+#[test]
+fn templates() {
+    let broken = "jobs:\n  - {name: a\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.yaml"), broken).unwrap();
+    std::fs::write(folder.path().join("sweep.yaml"), "jobs: [{name: a, command: x}]").unwrap();
+    let folders = Folders { user: Some(folder.path().to_owned()), site: None };
+    let mut library = crate::runtime::templates::read(&folders);
+    for path in library.templates.iter_mut().filter_map(|t| t.path.as_mut()) {
+        *path = Path::new("/home/ada/.config/jobdeck/templates").join(path.file_name().unwrap());
+    }
+    let show = |s: &mut Session, library: &Library, keys: &str| {
+        s.answers = false;
+        s.keys("T");
+        s.msg(Msg::Templates(library.clone()));
+        s.keys(keys);
+    };
+    snap("templates", "", |s| show(s, &library, ""));
+    snap("templates-broken", BATCH, |s| show(s, &library, "'mi'"));
+    snap("templates-hidden", BATCH, |s| show(s, &library, "end up"));
+    library.problems.push("/etc/jobdeck/templates cannot be read: permission denied".into());
+    snap("templates-problem", BATCH, |s| show(s, &library, ""));
 }
 
 #[test]
@@ -183,7 +211,7 @@ fn any_keys() -> impl Strategy<Value = String> {
             "n", "e", "D", "x", "u", "ctrl-y", "J", "K", "space", "a", "E", "g", "G", "j", "k", "l",
             "/", "enter", "esc", "tab", "shift-tab", "up", "down", "left", "right", "home", "end",
             "pgup", "pgdn", "backspace", "delete", "ctrl-z", "ctrl-w", "ctrl-u", "ctrl-k", "ctrl-end",
-            "ctrl-home", "f8", "ctrl-left", "ctrl-right", "alt-d", "ctrl-s", "ctrl-o",
+            "ctrl-home", "f8", "ctrl-left", "ctrl-right", "alt-d", "ctrl-s", "ctrl-o", "T", "ctrl-t",
         ])
         .prop_map(str::to_owned),
         2 => proptest::sample::select(vec![

@@ -91,19 +91,70 @@ impl Document {
                 Splice::new(first..first, format!("{body}{separator}"))
             });
         }
-        let first_dash = *place.dashes.first()?;
-        let column = first_dash - line_start(text, first_dash);
+        let column = self.column()?;
         let pad = " ".repeat(column);
         let bodies: Vec<String> =
             nodes.iter().map(|n| format!("{pad}{}", emit::list_item(n, column))).collect();
-        let body = bodies.join("\n");
+        self.lines_at(at, &bodies.join("\n"))
+    }
+
+    /// The splice that puts lines before entry `at` of a block list.
+    fn lines_at(&self, at: usize, lines: &str) -> Option<Splice> {
         Some(if let Some(before) = at.checked_sub(1) {
             let (_, end) = self.unit(before)?;
-            Splice::new(end..end, format!("\n{body}"))
+            Splice::new(end..end, format!("\n{lines}"))
         } else {
-            let start = line_start(text, first_dash);
-            Splice::new(start..start, format!("{body}\n"))
+            let first_dash = *self.tree.list.as_ref()?.dashes.first()?;
+            let start = line_start(&self.text, first_dash);
+            Splice::new(start..start, format!("{lines}\n"))
         })
+    }
+
+    /// Inserts the entries of another document as they are written there, comments and
+    /// all, so that the first of them has index `at`. Between lists that are not both
+    /// in block style only what they say comes over.
+    pub fn insert_from(
+        &mut self,
+        at: usize,
+        other: &Self,
+        rank: Rank<'_>,
+    ) -> Result<(), EditError> {
+        self.ready()?;
+        let at = at.min(self.len());
+        let nodes = other.nodes();
+        let mut meant = self.kept();
+        meant.splice(at..at, nodes.iter().cloned().map(Meant::New));
+        let head = self.head_node();
+        let splice = self
+            .column()
+            .and_then(|column| other.lines_from(column))
+            .and_then(|lines| self.lines_at(at, &lines));
+        if let Some(splice) = splice
+            && self.try_whole(splice, None, &head, &meant)
+        {
+            return Ok(());
+        }
+        self.insert(at, &nodes, rank)
+    }
+
+    /// Column of the dashes of a block list.
+    fn column(&self) -> Option<usize> {
+        let dash = *self.tree.list.as_ref().filter(|list| !list.flow)?.dashes.first()?;
+        Some(dash - line_start(&self.text, dash))
+    }
+
+    /// The lines of a block list, with its dashes moved to this column.
+    fn lines_from(&self, column: usize) -> Option<String> {
+        let own = self.column()?;
+        let (from, _) = self.unit(0)?;
+        let (_, to) = self.unit(self.len().checked_sub(1)?)?;
+        let moved = self.text.get(from..to)?.lines().map(|line| {
+            if line.trim().is_empty() {
+                return Some(String::new());
+            }
+            Some(format!("{}{}", " ".repeat(column), line.strip_prefix(&*" ".repeat(own))?))
+        });
+        Some(moved.collect::<Option<Vec<_>>>()?.join("\n"))
     }
 
     /// Inserts copies of entries, each right behind its own, comments inside and

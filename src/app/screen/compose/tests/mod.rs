@@ -3,6 +3,7 @@
 mod drafts;
 mod half_typed;
 mod options;
+pub(crate) mod templates;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
@@ -77,12 +78,16 @@ impl Session {
     pub(crate) fn msg(&mut self, msg: Msg) {
         let effects = update(&mut self.model, msg);
         for effect in &effects {
-            if let Effect::Plan { revision, name, text, .. } = effect
-                && self.answers
-            {
-                let plan = crate::yaml::plan(text.as_bytes(), name, None, &context());
-                let revision = *revision;
-                update(&mut self.model, Msg::Planned { revision, plan: Box::new(plan) });
+            let answer = match effect {
+                Effect::Plan { revision, name, text, .. } => {
+                    let plan = crate::yaml::plan(text.as_bytes(), name, None, &context());
+                    Msg::Planned { revision: *revision, plan: Box::new(plan) }
+                }
+                Effect::ListTemplates => Msg::Templates(templates::library()),
+                _ => continue,
+            };
+            if self.answers {
+                update(&mut self.model, answer);
             }
         }
         self.effects.extend(effects);
@@ -341,10 +346,10 @@ jobs:
 #[test]
 fn names_of_copies() {
     let taken = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-    assert_eq!(jobs::next_name("job1", &taken(&["job1", "job2"])), "job3");
-    assert_eq!(jobs::next_name("run-09", &taken(&["run-09"])), "run-10");
-    assert_eq!(jobs::next_name("eval", &taken(&["eval"])), "eval-copy");
-    assert_eq!(jobs::next_name("eval", &taken(&["eval", "eval-copy"])), "eval-copy2");
+    assert_eq!(names::next_name("job1", &taken(&["job1", "job2"])), "job3");
+    assert_eq!(names::next_name("run-09", &taken(&["run-09"])), "run-10");
+    assert_eq!(names::next_name("eval", &taken(&["eval"])), "eval-copy");
+    assert_eq!(names::next_name("eval", &taken(&["eval", "eval-copy"])), "eval-copy2");
 }
 
 #[test]
