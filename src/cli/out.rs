@@ -57,6 +57,9 @@ impl Paint {
 #[derive(Debug)]
 struct Sink {
     buffer: io::BufWriter<io::Stdout>,
+    /// Something was to be written. Else what stdout itself still holds is a screen's,
+    /// which may be gone.
+    used: bool,
     /// The reader went away: the rest is dropped.
     closed: bool,
     failed: Option<io::Error>,
@@ -90,6 +93,7 @@ impl Out {
             error_colour: error_terminal && !plain,
             sink: Mutex::new(Sink {
                 buffer: io::BufWriter::with_capacity(1 << 16, io::stdout()),
+                used: false,
                 closed: false,
                 failed: None,
             }),
@@ -217,6 +221,7 @@ impl Sink {
 /// Never fails: what went wrong is kept, and the rest is dropped.
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.used = true;
         if !self.closed
             && let Err(e) = self.buffer.write_all(bytes)
         {
@@ -226,7 +231,8 @@ impl Write for Sink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.closed
+        if self.used
+            && !self.closed
             && let Err(e) = self.buffer.flush()
         {
             self.end(e);

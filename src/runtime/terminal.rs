@@ -7,6 +7,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Stdout, Write},
+    mem::ManuallyDrop,
     panic,
     path::{Path, PathBuf},
     sync::{
@@ -39,9 +40,12 @@ static MOUSE: AtomicBool = AtomicBool::new(false);
 static ELSEWHERE: Mutex<Option<mpsc::UnboundedSender<Msg>>> = Mutex::new(None);
 
 /// The terminal while it is ours.
+///
+/// Its library shows the cursor when it is dropped, and panics where that fails and
+/// standard error is gone too: so it never is. [`restore`] does it.
 #[derive(Debug)]
 pub struct Screen {
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Screen {
@@ -53,7 +57,8 @@ impl Screen {
         MOUSE.store(mouse, Ordering::SeqCst);
         let enter = || -> io::Result<Self> {
             take()?;
-            Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? })
+            let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+            Ok(Self { terminal: ManuallyDrop::new(terminal) })
         };
         enter().inspect_err(|_| restore())
     }
@@ -142,7 +147,9 @@ pub fn install_panic_hook(news: mpsc::UnboundedSender<Msg>, log: PathBuf) {
             restore();
             before(info);
             keep(&log, info);
-            eprintln!("jobdeck met a bug of its own; it is also told in {}", log.display());
+            let words =
+                format!("jobdeck met a bug of its own; it is also told in {}", log.display());
+            let _ = writeln!(io::stderr(), "{words}");
             return;
         }
         keep(&log, info);

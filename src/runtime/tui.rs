@@ -6,12 +6,16 @@
 
 use std::{
     fs,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write as _},
     path::{Path, PathBuf},
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use rustix::process::Signal;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    process::Signal,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -59,7 +63,8 @@ pub async fn tui(start: Start) -> Result<u8, Report> {
             .hint("see `jobdeck --help`"));
     }
     for line in run(start).await? {
-        eprintln!("jobdeck: {line}");
+        // The terminal may be gone.
+        let _ = writeln!(io::stderr(), "jobdeck: {line}");
     }
     Ok(0)
 }
@@ -84,6 +89,7 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
     let mut effects = Effects::new(engine, news.clone(), keyboard);
     watch_signals(&news);
     watch_continue(&news);
+    watch_terminal(&news);
     for problem in problems {
         let _ = news.send(Msg::Failed(Report::new(Kind::Config, problem)));
     }
@@ -119,7 +125,7 @@ async fn run(start: Start) -> Result<Vec<String>, Report> {
 
 fn is_hang_up(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected)
-        || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+        || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 /// Terminate, hang-up and an interrupt from outside end the program in good order.
@@ -139,6 +145,29 @@ fn watch_signals(news: &mpsc::UnboundedSender<Msg>) {
             });
         }
     }
+}
+
+/// A terminal whose other side is gone is a reason to leave. The kernel says so with a
+/// signal to those whose controlling terminal it is and who do not ignore it; the others
+/// would read its end again and again.
+fn watch_terminal(news: &mpsc::UnboundedSender<Msg>) {
+    let news = news.clone();
+    // Nothing to read is asked about: this sleeps until then, or until the program ends.
+    let wait = move || {
+        let stdin = io::stdin();
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        loop {
+            let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
+            match poll(&mut terminal, None) {
+                Ok(_) if terminal.iter().any(|fd| fd.revents().intersects(gone)) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+        let _ = news.send(Msg::Terminate);
+    };
+    // Without the thread the signal alone has to do.
+    let _ = std::thread::Builder::new().name("terminal".into()).spawn(wait);
 }
 
 /// Stopped and continued, the program takes its terminal again.

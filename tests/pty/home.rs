@@ -1,6 +1,9 @@
 //! Where the program is at home in these tests, and how it is started there.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use portable_pty::CommandBuilder;
 
@@ -37,11 +40,16 @@ impl Home {
         path
     }
 
+    /// The program in this home.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobdeck"));
+        command.args(args).current_dir(self.path()).env_clear().envs(self.env());
+        command
+    }
+
     /// Runs the program without a terminal in this home.
     pub fn run(&self, args: &[&str]) -> Answer {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jobdeck"));
-        command.args(args).current_dir(self.path()).env_clear().envs(self.env());
-        answer_of(command.stdin(std::process::Stdio::null()))
+        answer_of(self.command(args).stdin(Stdio::null()))
     }
 
     /// Starts the program in this home on a terminal of this size.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on should say so and stop")]
 
+mod hang_up;
 mod home;
 mod journey;
 mod shell;

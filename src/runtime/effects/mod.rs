@@ -201,7 +201,8 @@ impl Effects {
                 Some(command) => {
                     keyboard.rest().await;
                     terminal::restore();
-                    eprintln!("jobdeck: logging in to {cluster}; Ctrl-C gives up");
+                    let words = format!("jobdeck: logging in to {cluster}; Ctrl-C gives up\n");
+                    let _ = std::io::stderr().write_all(words.as_bytes());
                     let ended =
                         tokio::process::Command::from(command).kill_on_drop(true).status().await;
                     keyboard.wake();
