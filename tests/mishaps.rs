@@ -154,6 +154,20 @@ fn with_max_failures_all_jobs_run_side_by_side() {
     world.run("submit batch.yaml --yes --wait").expect(0);
 }
 
+#[test]
+fn after_so_many_failures_nothing_starts_however_many_went_well_before() {
+    let world = World::with_batch(concat!(
+        "max_failures: 1\nmax_concurrent: 1\njobs:\n",
+        "  - {name: ok, command: 'true # {i}', sweep: {i: {range: [0, 6]}}}\n",
+        "  - {name: bad, command: 'exit 1'}\n",
+        "  - {name: later, command: 'true # {i}', sweep: {i: {range: [0, 9]}}}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(1);
+    let status = world.json("status --json", 0);
+    let counts = serde_json::json!({"succeeded": 6, "failed": 1, "waiting": 9});
+    assert_eq!(status["counts"], counts, "{status:#}");
+}
+
 /// The file that fences off earlier executors of the cluster `local`.
 fn epoch_file(world: &World) -> std::path::PathBuf {
     let mut hosts = std::fs::read_dir(world.state().join("local")).unwrap();

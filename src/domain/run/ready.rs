@@ -83,8 +83,12 @@ enum Dependencies {
 }
 
 /// Whether the cluster can be trusted with a run's `max_concurrent`: all jobs
-/// that are sent go to that one cluster, and it keeps such limits.
+/// that are sent go to that one cluster, and it keeps such limits. With `max_failures`
+/// they are sent in waves all the same, and none should stand there that need not.
 fn keeps_run_limit(run: &Run, sites: &Sites) -> bool {
+    if run.head.max_failures.is_some() {
+        return false;
+    }
     let mut clusters = run.jobs.iter().filter(|j| j.action.sends()).map(|j| j.cluster.as_ref());
     let Some(Some(first)) = clusters.next() else { return false };
     if !clusters.all(|c| c == Some(first)) {
@@ -130,11 +134,9 @@ pub fn ready(run: &Run, sites: &Sites, now: Timestamp, only_asked: bool) -> Read
     let sends_all = !only_asked && run.held.is_none() && answer.hold.is_none();
 
     // What stands in a cluster's queue starts whatever fails before it. So with
-    // `max_failures` only as many stand there as may still fail, plus one for each
-    // that went well; those that run do not count, or the batch would never be at
-    // full width.
-    let mut wave =
-        budget.map(|left| (left + run.count(Status::Succeeded)).saturating_sub(run.queued()));
+    // `max_failures` only as many stand there as may still fail; those that run do not
+    // count, or the batch would never be at full width.
+    let mut wave = budget.map(|left| left.saturating_sub(run.queued()));
     let handed_limit = run.head.max_concurrent.filter(|_| keeps_run_limit(run, sites));
     let mut width = match (run.head.max_concurrent, handed_limit) {
         (Some(max), None) => Some((max as usize).saturating_sub(run.live())),
