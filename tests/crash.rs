@@ -135,6 +135,8 @@ fn a_background_process_killed_again_and_again() {
                 break Some(pid);
             }
             if status["conductor"].is_null() {
+                let alone = "never sent, and nobody carries the run on";
+                assert!(status.to_string().contains(alone), "{status:#}");
                 world.run("send r --yes").expect(0);
             }
         };

@@ -168,6 +168,51 @@ fn after_so_many_failures_nothing_starts_however_many_went_well_before() {
     assert_eq!(status["counts"], counts, "{status:#}");
 }
 
+/// Sent one after the other by a conductor; the first waits for a file `go`.
+const ONE_BY_ONE: &str = concat!(
+    "max_failures: 1\nmax_concurrent: 1\njobs:\n",
+    "  - {name: first, command: 'until [ -e go ]; do sleep 0.05; done'}\n",
+    "  - {name: second, command: 'true'}\n",
+);
+
+#[test]
+fn what_a_killed_conductor_has_not_sent_is_no_live_work() {
+    let world = World::with_batch(ONE_BY_ONE);
+    let mut submit = world
+        .command()
+        .args(["submit", "batch.yaml", "--yes", "--wait", "--run-id", "killed"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let plan = world.state().join("runs/killed/plan.json");
+    wait::until_so("the run is made", || plan.exists());
+    world.until("killed", "the first runs", |s| job(s, "first")["status"] == "running");
+    signal(&submit, Signal::KILL);
+    wait::end(&mut submit);
+    world.file("again.yaml", format!("on_existing: reuse\n{ONE_BY_ONE}"));
+    let plan = world.json("plan again.yaml --json", 0);
+    let actions: Vec<_> = plan["jobs"].as_array().unwrap().iter().map(|j| &j["action"]).collect();
+    assert_eq!(actions, ["attach", "submit"], "{plan:#}");
+    world.file("go", "");
+    world.run("send killed --yes").expect(0);
+    world.run("wait killed").expect(0);
+}
+
+#[test]
+fn a_look_follows_what_another_run_has_sent_since() {
+    let world = World::with_batch(ONE_BY_ONE);
+    world.run("submit batch.yaml --yes --run-id leads").expect(0);
+    world.until("leads", "the first runs", |s| job(s, "first")["status"] == "running");
+    world.run("submit batch.yaml --yes --reuse --run-id follows").expect(0);
+    let status = world.json("status follows --json", 0);
+    let second = job(&status, "second");
+    assert_eq!((&second["status"], &second["action"]), (&"pending".into(), &"attach".into()));
+    world.file("go", "");
+    world.run("wait leads").expect(0);
+    world.until("follows", "it has seen the end", |s| job(s, "second")["status"] == "succeeded");
+}
+
 /// The file that fences off earlier executors of the cluster `local`.
 fn epoch_file(world: &World) -> std::path::PathBuf {
     let mut hosts = std::fs::read_dir(world.state().join("local")).unwrap();

@@ -45,7 +45,7 @@ pub fn ask(out: &Out, question: &Question<'_>) -> Consent {
     {
         return declined(out);
     }
-    match answer(out, "Only y goes on. [y/N] ").as_str() {
+    match answer(out, "y goes on, anything else does not. [y/N] ").as_str() {
         "y" | "yes" => Consent::Given,
         _ => declined(out),
     }

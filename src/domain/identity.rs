@@ -105,7 +105,7 @@ pub struct Earlier {
     pub run: RunId,
     pub job: JobIx,
     pub status: Status,
-    /// Its run is held: nobody sends it unless a person says so.
+    /// Its run is held, or nobody carries it on: it is sent only when a person says so.
     pub held: bool,
 }
 

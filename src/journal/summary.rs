@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer as _};
 
-use super::{Code, JournalError, Replay, RunDir, Stored, dir::replace};
+use super::{Code, JournalError, Replay, RunDir, Stored, dir::replace, living_owner};
 use crate::domain::{
     identity::{Earlier, History, Identity},
     ids::{JobIx, RunId},
@@ -179,6 +179,7 @@ impl Summary {
 
     /// Adds the run's jobs to the earlier work.
     pub fn add_to(&self, dir: &RunDir, history: &mut History) {
+        let alone = self.unsent() > 0 && living_owner(dir).is_none();
         for (ix, (identity, letter)) in
             (0..).zip(identities(dir).into_iter().zip(self.letters.chars()))
         {
@@ -188,6 +189,7 @@ impl Summary {
             };
             if let (Some(identity), Some((status, held))) = (identity, Letter::read(letter)) {
                 let run = self.run.clone();
+                let held = held || (alone && status == Status::Waiting);
                 history.add(identity, Earlier { run, job: JobIx(ix), status, held });
             }
         }

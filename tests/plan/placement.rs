@@ -197,8 +197,14 @@ fn kinds_that_cannot_be_driven_yet() {
         &cx,
         &["cannot drive `lab`", "kind slurm"],
     );
+    // Work that is meant for a cluster does not end up on this machine instead.
+    for choice in ["auto", "[lab, auto]"] {
+        let text = format!("[{{name: a, command: x, cluster: {choice}}}]");
+        one_error_in(&text, &cx, &["cannot drive `lab`"]);
+    }
+    add(&mut cx, view("hpc", ClusterKind::Slurm, None));
     let plan = plan_in("[{name: a, command: x, cluster: auto}]", &cx);
-    assert_eq!(cluster_of(&plan, 0), Some("local"), "auto takes what there is");
+    assert_eq!(cluster_of(&plan, 0), Some("hpc"), "auto takes what can be driven");
 }
 
 #[test]

@@ -138,9 +138,11 @@ fn chosen<'v>(
                 }
             },
             Candidate::Auto => {
-                let usable = |v: &&ClusterView| v.enabled && v.drivable;
-                let others = views.values().filter(usable).any(|v| v.kind != ClusterKind::Local);
-                for view in views.values().filter(usable) {
+                // One that cannot be driven says so: work meant for it must not end up
+                // on this machine.
+                let enabled = |v: &&ClusterView| v.enabled;
+                let others = views.values().filter(enabled).any(|v| v.kind != ClusterKind::Local);
+                for view in views.values().filter(enabled) {
                     let skip = others && view.kind == ClusterKind::Local;
                     if !skip && !found.iter().any(|f| f.id == view.id) {
                         found.push(view);

@@ -60,6 +60,7 @@ impl Run {
             has_dependencies,
             failures_forgiven: 0,
             rooms: Arc::default(),
+            left_alone: false,
         }
     }
 

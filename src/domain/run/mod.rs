@@ -225,12 +225,19 @@ pub struct Run {
     pub failures_forgiven: usize,
     /// What the clusters without a queue have free, as last heard; not recorded.
     pub(super) rooms: Arc<Rooms>,
+    /// Nobody carries it on, as far as was looked; not recorded.
+    pub(super) left_alone: bool,
 }
 
 /// By cluster, in the order of the configuration.
 pub type Rooms = IndexMap<ClusterId, Capacity>;
 
 impl Run {
+    /// Takes note that nobody carries it on, so that what waits can say so.
+    pub fn learn_that_nobody_carries_it_on(&mut self) {
+        self.left_alone = true;
+    }
+
     /// Takes note of what the clusters without a queue have free, so that jobs can
     /// tell what they wait for. Whether that is news.
     pub fn learn_rooms(&mut self, rooms: Rooms) -> bool {

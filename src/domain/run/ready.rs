@@ -420,6 +420,9 @@ impl Run {
                 return Some(format!("waits for {one} and {} more", rest.len()).into());
             }
         }
+        if self.left_alone {
+            return Some("never sent, and nobody carries the run on".into());
+        }
         if let Some(why) = self.shortage(row) {
             return Some(why.into());
         }

@@ -18,6 +18,7 @@ use crate::{
         handle::Healths,
         session::{
             observe::{Asked, is_observable, records, sought, watched},
+            others::{Followers, shows},
             state_report,
         },
     },
@@ -49,7 +50,10 @@ impl Engine {
         let Replay { code, mut run, mut tail, damage, .. } = replay;
         let owner = living_owner(&dir);
         let mut health = all_clusters(&run, stored_health(&dir));
-        let news = self.ask_about(&run, owner.is_none(), &mut health).await;
+        let mut news = self.ask_about(&run, owner.is_none(), &mut health).await;
+        if owner.is_none() {
+            news.extend(self.read_about(&run).await?);
+        }
         // Requests that were under way when their conductor was killed.
         let in_doubt = owner.is_none() && run.count(Status::Submitting) > 0;
         if !news.is_empty() || in_doubt {
@@ -77,12 +81,27 @@ impl Engine {
             drop(tail);
         }
         run.learn_rooms(self.inner.rooms(&health));
+        if owner.is_none() {
+            run.learn_that_nobody_carries_it_on();
+        }
         Ok(Look {
             run,
             health,
             conductor: owner,
             warnings: damage.iter().map(ToString::to_string).collect(),
         })
+    }
+
+    /// What the journals of other runs say of the jobs that this run shows.
+    async fn read_about(&self, run: &Run) -> Result<Vec<Record>, Report> {
+        let followers = Followers::of(run);
+        if followers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (state, at) = (self.inner.state.clone(), (self.inner.clock)());
+        let mut read = blocking(move || followers.read(&state, at)).await?;
+        read.retain(|record| !shows(run, record));
+        Ok(read)
     }
 
     /// Asks each cluster once about the live jobs of a run.

@@ -44,7 +44,7 @@ mod command;
 mod conduct;
 mod follow;
 pub(crate) mod observe;
-mod others;
+pub(super) mod others;
 mod poll;
 mod prepare;
 mod send;

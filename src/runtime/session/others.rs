@@ -1,7 +1,7 @@
 //! Rows that show another run's job: its journal is read until its cluster knows
 //! the job, from then on the cluster tells of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -11,10 +11,11 @@ use super::{
     observe::is_news,
 };
 use crate::{
+    config::paths::StateDir,
     domain::{
-        ids::{ClusterId, JobIx, JobKey},
+        ids::{ClusterId, JobIx, JobKey, RunId},
         plan::JobAction,
-        run::{Accepted, Followed, JobFacts, Record, Run},
+        run::{Accepted, Followed, JobFacts, Record, Run, RunJob},
         status::{Cause, Status},
     },
     journal::{Replay, RunDir, living_owner},
@@ -26,21 +27,7 @@ const FOLLOW: Duration = Duration::from_secs(3);
 impl Conducting<'_> {
     /// Rows that show another run's job take its life over.
     pub(super) fn follow_others(&mut self) {
-        let rows: Vec<(JobIx, crate::domain::ids::RunId, JobIx)> = (0..)
-            .map(JobIx)
-            .zip(&self.s.run.jobs)
-            .filter(|(_, j)| {
-                !j.action.sends()
-                    && !j.status.is_ended()
-                    && j.attempt().is_none_or(|a| a.remote_id.is_none())
-            })
-            .filter_map(|(ix, j)| match &j.action {
-                JobAction::Attach { run, job } | JobAction::Reuse { run, job } => {
-                    Some((ix, run.clone(), *job))
-                }
-                _ => None,
-            })
-            .collect();
+        let rows = Followers::of(&self.s.run);
         if rows.is_empty() || self.following {
             return;
         }
@@ -50,25 +37,7 @@ impl Conducting<'_> {
         let run = Arc::new(self.s.run.id.clone());
         let at = self.s.now();
         self.tasks.spawn(async move {
-            let read = tokio::task::spawn_blocking(move || {
-                let mut known: std::collections::HashMap<_, Option<(Run, bool)>> =
-                    std::collections::HashMap::new();
-                rows.into_iter()
-                    .map(|(ix, other, job)| {
-                        let replay = known.entry(other.clone()).or_insert_with(|| {
-                            let dir = RunDir::new(state.run(&other));
-                            let run = Replay::read(&dir).ok()?.run;
-                            Some((run, living_owner(&dir).is_some()))
-                        });
-                        match replay.as_ref().and_then(|(run, led)| followed(run, job, *led)) {
-                            Some(followed) => {
-                                Record::Follows { job: ix, followed: Box::new(followed) }
-                            }
-                            None => gone(ix, &other, job, at),
-                        }
-                    })
-                    .collect()
-            });
+            let read = tokio::task::spawn_blocking(move || rows.read(&state, at));
             let records = read.await.unwrap_or_default();
             Answer {
                 cluster: ClusterId::new(run.as_str()),
@@ -82,31 +51,11 @@ impl Conducting<'_> {
     pub(super) fn take_followed(&mut self, records: Vec<Record>) {
         self.following = false;
         for record in records {
-            if !self.shows(&record) {
+            if !shows(&self.s.run, &record) {
                 self.record(record);
             }
         }
-        self.plan_follow();
-    }
-
-    fn shows(&self, record: &Record) -> bool {
-        let Record::Follows { job, followed } = record else { return false };
-        let Some((row, last)) = self.s.run.job(*job).and_then(|row| Some((row, row.attempt()?)))
-        else {
-            return false;
-        };
-        let remote_id = followed.accepted.as_ref().map(|a| a.remote_id.as_str());
-        last.follows.as_deref() == Some(&followed.key)
-            && last.remote_id.as_deref() == remote_id
-            && !is_news(row, last, &followed.facts)
-    }
-
-    fn plan_follow(&mut self) {
-        let open = self.s.run.jobs.iter().any(|j| {
-            !j.action.sends()
-                && !j.status.is_ended()
-                && j.attempt().is_none_or(|a| a.remote_id.is_none())
-        });
+        let open = self.s.run.jobs.iter().any(follows_a_journal);
         self.next_follow = open.then(|| Instant::now() + FOLLOW);
     }
 
@@ -115,6 +64,62 @@ impl Conducting<'_> {
             self.follow_others();
         }
     }
+}
+
+/// It shows another run's job, of which only that run's journal can tell.
+fn follows_a_journal(row: &RunJob) -> bool {
+    !row.action.sends()
+        && !row.status.is_ended()
+        && row.attempt().is_none_or(|a| a.remote_id.is_none())
+}
+
+/// Rows that follow the journals of other runs: the row, the run, its job.
+pub(in crate::runtime) struct Followers(Vec<(JobIx, RunId, JobIx)>);
+
+impl Followers {
+    pub(in crate::runtime) fn of(run: &Run) -> Self {
+        let rows = (0..).map(JobIx).zip(&run.jobs).filter(|(_, row)| follows_a_journal(row));
+        let follow = |(ix, row): (JobIx, &RunJob)| match &row.action {
+            JobAction::Attach { run, job } | JobAction::Reuse { run, job } => {
+                Some((ix, run.clone(), *job))
+            }
+            _ => None,
+        };
+        Self(rows.filter_map(follow).collect())
+    }
+
+    pub(in crate::runtime) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What those journals say now, each read once. Blocks.
+    pub(in crate::runtime) fn read(self, state: &StateDir, at: Timestamp) -> Vec<Record> {
+        let mut known: HashMap<RunId, Option<(Run, bool)>> = HashMap::new();
+        let mut read = |(ix, other, job): (JobIx, RunId, JobIx)| {
+            let replay = known.entry(other.clone()).or_insert_with(|| {
+                let dir = RunDir::new(state.run(&other));
+                let run = Replay::read(&dir).ok()?.run;
+                Some((run, living_owner(&dir).is_some()))
+            });
+            match replay.as_ref().and_then(|(run, led)| followed(run, job, *led)) {
+                Some(followed) => Record::Follows { job: ix, followed: Box::new(followed) },
+                None => gone(ix, &other, job, at),
+            }
+        };
+        self.0.into_iter().map(&mut read).collect()
+    }
+}
+
+/// The row shows already what the record says.
+pub(in crate::runtime) fn shows(run: &Run, record: &Record) -> bool {
+    let Record::Follows { job, followed } = record else { return false };
+    let Some((row, last)) = run.job(*job).and_then(|row| Some((row, row.attempt()?))) else {
+        return false;
+    };
+    let remote_id = followed.accepted.as_ref().map(|a| a.remote_id.as_str());
+    last.follows.as_deref() == Some(&followed.key)
+        && last.remote_id.as_deref() == remote_id
+        && !is_news(row, last, &followed.facts)
 }
 
 /// A job of another run, as it is there. `led`: somebody conducts that run.
@@ -169,7 +174,7 @@ fn followed(run: &Run, ix: JobIx, led: bool) -> Option<Followed> {
 }
 
 /// The run that was to be followed is not there any more.
-fn gone(ix: JobIx, run: &crate::domain::ids::RunId, job: JobIx, at: Timestamp) -> Record {
+fn gone(ix: JobIx, run: &RunId, job: JobIx, at: Timestamp) -> Record {
     let mut facts = JobFacts::of(Status::Lost);
     facts.cause = Some(Cause::Lost);
     facts.reason = Some(format!("run {run}, whose job it was to take over, is gone"));

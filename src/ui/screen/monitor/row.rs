@@ -52,7 +52,9 @@ pub(super) fn why<'a>(
             }
             if job.cancel_asked {
                 spans.push(Span::styled("cancel asked", theme.warning));
-            } else if let Some(node) = last.and_then(|a| a.node.as_deref()) {
+            } else if let Some(node) = last.and_then(|a| a.node.as_deref())
+                && job.status == Status::Running
+            {
                 spans.push(Span::styled("node ", theme.dim));
                 spans.push(Span::raw(node));
             }
