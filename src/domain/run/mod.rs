@@ -233,6 +233,12 @@ pub struct Run {
 pub type Rooms = IndexMap<ClusterId, Capacity>;
 
 impl Run {
+    /// As its records alone tell it.
+    #[cfg(test)]
+    pub(crate) fn as_recorded(&self) -> Self {
+        Self { rooms: Arc::default(), left_alone: false, ..self.clone() }
+    }
+
     /// Takes note that nobody carries it on, so that what waits can say so.
     pub fn learn_that_nobody_carries_it_on(&mut self) {
         self.left_alone = true;
