@@ -19,7 +19,8 @@ use super::{
     ClusterEntry, Config, KindSettings, LocalGpus, LocalSettings, SlurmSettings, UiSettings,
     fields::{self, Shape},
     layer::{ClusterDraft, Draft, Fields, Origin, Problems, Reader, Set},
-    ray_clusters, read,
+    ray_clusters,
+    read::{self, Misfit},
 };
 use crate::{
     domain::{
@@ -217,7 +218,8 @@ fn variables(draft: &mut Draft, variables: &[(String, String)], problems: &mut P
             problems.warnings.push(format!("{name} means nothing to jobdeck{meant}"));
             continue;
         };
-        match read::value(field.shape, &variable_node(field.shape, text)) {
+        let node = variable_node(field.shape, text);
+        match node.and_then(|node| read::value(field.shape, &node)) {
             Ok(value) => {
                 let into = match *section {
                     "limits" => &mut draft.limits,
@@ -235,17 +237,25 @@ fn variables(draft: &mut Draft, variables: &[(String, String)], problems: &mut P
     }
 }
 
-/// A variable's text as the file would have it: lists are separated by commas.
-fn variable_node(shape: Shape, text: &str) -> Node {
+/// A variable's text as the file would have it. A list is written as there, in brackets,
+/// or its words stand with commas between them.
+fn variable_node(shape: Shape, text: &str) -> Result<Node, Misfit> {
+    let text = text.trim();
     let scalar = |text: &str| Node {
         span: Span::default(),
         value: Value::Scalar(Scalar { text: text.to_owned(), plain: true }),
     };
-    if shape == Shape::TextList {
-        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-        return Node { span: Span::default(), value: Value::Seq(words.map(scalar).collect()) };
+    if shape != Shape::TextList {
+        return Ok(scalar(text));
     }
-    scalar(text.trim())
+    if text.starts_with('[') {
+        return yaml::parse(text.as_bytes()).map_err(|error| Misfit {
+            message: format!("`{text}` is no list: {error}"),
+            hint: Some("write `a,b` or `[\"a\", \"b\"]`".into()),
+        });
+    }
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    Ok(Node { span: Span::default(), value: Value::Seq(words.map(scalar).collect()) })
 }
 
 /// Holds every layer to what the site allows.

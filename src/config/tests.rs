@@ -349,6 +349,19 @@ fn variables_that_mean_nothing_are_told_and_those_of_jobs_are_not() {
 }
 
 #[test]
+fn a_list_in_a_variable_may_be_written_as_in_the_file() {
+    for text in ["[\"a\", \"b\"]", "[a, b]", "a,b", " [ 'a' , b ] "] {
+        let config = Layers::new().variable("JOBDECK_ALLOWED_PROJECTS", text).load();
+        let allowed = config.limits.allowed_projects.unwrap();
+        assert_eq!(allowed, ["a", "b"], "{text}");
+    }
+    for text in ["[\"a\"", "[[a]]", "[{a: b}]"] {
+        let errors = Layers::new().variable("JOBDECK_ALLOWED_PROJECTS", text).errors();
+        assert!(errors[0].contains("list"), "{errors:?}");
+    }
+}
+
+#[test]
 fn only_settings_are_suggested_for_a_variable() {
     let warning = |name: &str| {
         let config = Layers::new().variable(name, "x").load();

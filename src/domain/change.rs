@@ -46,7 +46,8 @@ const CHANGEABLE: [&str; 18] = [
 
 /// The job with these changes, each a field and its new text as in a document; an
 /// empty text removes the field. Neither name, type nor place in the run change.
-/// The job's own placeholders get their values; other braces are literal.
+/// Placeholders get the job's values; in a job of a sweep others are errors, as in its
+/// entry, and without a sweep braces are literal.
 ///
 /// # Errors
 /// Every change that is not possible.
@@ -153,31 +154,39 @@ fn fill(spec: &mut JobSpec, field: &str, text: &str) -> Result<String, Refusal> 
     let here = matches!(field, "command" | "args" | "env" | "working_dir");
     let names: Vec<Arc<str>> = spec.params.iter().map(|(name, _)| name.into()).collect();
     let values: Vec<Option<&str>> = spec.params.iter().map(|(_, value)| Some(value)).collect();
-    let scope = Scope { params: &names, strict: false, name: here, holes: here };
+    let scope = Scope { params: &names, strict: spec.group.is_some(), name: here, holes: here };
     let mode = if shell { Mode::Shell } else { Mode::Plain };
     let template = Template::new(text, mode, scope)
-        .map_err(|faults| faults.first().map_or_else(Refusal::default, refusal))?;
+        .map_err(|faults| faults.first().map_or_else(Refusal::default, |f| refusal(f, &names)))?;
     let filled = template
         .render(Values { params: &values, name: &spec.name })
-        .map_err(|fault| refusal(&fault))?;
+        .map_err(|fault| refusal(&fault, &names))?;
     let has_holes = template.holes() > 0;
     // Literal text elsewhere would be filled in too, or this by what is filled in there.
     let clashes = if has_holes { spec.marks() > 0 } else { here && marks(&filled) > 0 };
     if clashes && has_holes != spec.holes {
-        return Err(refusal(&Fault::Ambiguous));
+        return Err(refusal(&Fault::Ambiguous, &names));
     }
     spec.holes |= has_holes;
     Ok(filled)
 }
 
-fn refusal(fault: &Fault) -> Refusal {
+fn refusal(fault: &Fault, names: &[Arc<str>]) -> Refusal {
     match fault {
         Fault::Unquotable(what, place) => (
             format!("`{what}` would stand inside {place}"),
             Some("values cannot be kept literal there; `{x!raw}` inserts them as they are".into()),
         ),
         Fault::Ambiguous => ("a literal `{run}` beside one that is filled in".into(), None),
-        Fault::Unknown(name) | Fault::NotHere(name) => (format!("`{{{name}}}` has no value"), None),
+        Fault::Unknown(name) => {
+            let known = names.iter().map(|n| &**n).chain(["name", "run", "attempt"]);
+            let hint = match nearest(name, known) {
+                Some(near) => format!("did you mean `{{{near}}}`?"),
+                None => format!("write `{{{{{name}}}}}` for the text itself"),
+            };
+            (format!("the placeholder `{{{name}}}` has no value"), Some(hint))
+        }
+        Fault::NotHere(name) => (format!("`{{{name}}}` has no value here"), None),
         Fault::NoValue(_) => ("a placeholder has no value".into(), None),
     }
 }
@@ -288,15 +297,32 @@ mod tests {
     #[test]
     fn the_jobs_own_placeholders_are_filled_in() {
         let mut job = JobSpec::named("lr-1");
+        job.group = Some("lr".into());
         job.params = [("x".to_owned(), "it's".to_owned())].into_iter().collect();
         let shell = |text: &str| Some(Command::Shell(text.into()));
-        let given = set(&job, "command", "echo {x} {name} {y} {{x}} {run}").unwrap();
-        assert_eq!(given.command, shell(r"echo 'it'\''s' lr-1 {y} {{x}} {run}"));
+        let given = set(&job, "command", "echo {x} {name} {{x}} {run} {not one}").unwrap();
+        assert_eq!(given.command, shell(r"echo 'it'\''s' lr-1 {x} {run} {not one}"));
         assert!(given.holes, "`{{run}}` is filled in when it is sent");
         let list = set(&job, "args", r#"["{x}", "{name}"]"#).unwrap();
         assert_eq!(list.args, Some(Command::Argv(vec!["it's".into(), "lr-1".into()])));
         assert_eq!(set(&job, "env.V", "{x}-{attempt}").unwrap().env["V"], "it's-{attempt}");
         assert_eq!(set(&job, "project", "{x}").unwrap().project.as_deref(), Some("it's"));
+    }
+
+    #[test]
+    fn a_placeholder_without_a_value_is_an_error_in_a_sweep_and_literal_elsewhere() {
+        let mut job = JobSpec::named("lr-1");
+        let given = set(&job, "command", "awk '{print}' {y}").unwrap();
+        assert_eq!(given.command, Some(Command::Shell("awk '{print}' {y}".into())));
+        job.group = Some("lr".into());
+        job.params = [("seed".to_owned(), "3".to_owned())].into_iter().collect();
+        for field in ["command", "args", "env.V", "image"] {
+            let wrong = set(&job, field, "echo {sed}").unwrap_err();
+            assert_eq!(wrong[0].why, "the placeholder `{sed}` has no value", "{field}");
+            assert_eq!(wrong[0].hint.as_deref(), Some("did you mean `{seed}`?"));
+        }
+        let wrong = set(&job, "command", "awk '{print}'").unwrap_err();
+        assert_eq!(wrong[0].hint.as_deref(), Some("write `{{print}}` for the text itself"));
     }
 
     #[test]

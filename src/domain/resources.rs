@@ -141,7 +141,9 @@ impl FromStr for Gpus {
             return Err(AmountError::new(format!("`{text}` GPUs is absurd")).hint(SLIP));
         }
         let micros = value * Self::SCALE as f64;
-        if (micros - micros.round()).abs() > 1e-3 {
+        // What lies between millionths, beyond what a binary fraction must round.
+        let rounds = 1e-6 + micros * 4.0 * f64::EPSILON;
+        if (micros - micros.round()).abs() > rounds {
             return Err(AmountError::new(format!("`{text}` has more than six decimals")));
         }
         Ok(Self(micros.round() as u64))
@@ -202,10 +204,10 @@ impl FromStr for Memory {
             AmountError::new(format!("`{text}` is not an amount of memory"))
                 .hint("write `16G` or `512M`")
         })?;
-        if !value.is_finite() || value <= 0.0 {
+        let bytes = value * factor as f64;
+        if bytes.is_nan() || bytes.round() <= 0.0 {
             return Err(AmountError::new("memory must be more than zero"));
         }
-        let bytes = value * factor as f64;
         if bytes > (1u64 << 55) as f64 {
             return Err(AmountError::new(format!("`{text}` of memory is absurd")).hint(SLIP));
         }
@@ -265,6 +267,14 @@ impl FromStr for TimeLimit {
             };
             if *minutes > 59 || *seconds > 59 {
                 return Err(bad());
+            }
+            let has_days = trimmed.contains('-');
+            if has_days && *hours > 23 {
+                let (days, hours) = (days.saturating_add(hours / 24), hours % 24);
+                return Err(AmountError::new(format!(
+                    "`{text}` has more than 23 hours beside its days"
+                ))
+                .hint(format!("write `{days}-{hours:02}:{minutes:02}:{seconds:02}`")));
             }
             days.checked_mul(86_400)
                 .and_then(|s| s.checked_add(hours.checked_mul(3600)?))
@@ -334,6 +344,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_less_than_a_millionth_of_a_gpu_is_told() {
+        for text in ["1e-9", "1e-7", "1.000000001", "0.3333333"] {
+            let error = text.parse::<Gpus>().unwrap_err();
+            assert!(error.message.contains("six decimals"), "{text}: {error}");
+        }
+        for text in ["0.1", "0.7", "123456.654321", "999999999.999999"] {
+            assert_eq!(text.parse::<Gpus>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn too_much_and_too_little_memory_are_told_apart() {
+        for text in ["1e400", "1e30G", "1e400B"] {
+            let error = text.parse::<Memory>().unwrap_err();
+            assert!(error.message.contains("absurd"), "{text}: {error}");
+        }
+        for text in ["0", "-1e400", "1e-400", "0.1B"] {
+            let error = text.parse::<Memory>().unwrap_err();
+            assert!(error.message.contains("more than zero"), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn memory_units() {
         assert_eq!("16".parse::<Memory>().unwrap().bytes(), 16 << 30);
         assert_eq!("16G".parse::<Memory>().unwrap().to_string(), "16G");
@@ -358,5 +391,9 @@ mod tests {
         for text in ["", "90", "4:00", "1:99:00", "h", "0s", "5x", "-5m"] {
             assert!(text.parse::<TimeLimit>().is_err(), "{text}");
         }
+        // Without days, hours are as many as they are.
+        assert_eq!("36:00:00".parse::<TimeLimit>().unwrap().secs(), 129_600);
+        let error = "1-24:30:00".parse::<TimeLimit>().unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("write `2-00:30:00`"));
     }
 }
