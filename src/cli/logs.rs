@@ -1,5 +1,6 @@
 //! `logs`: bytes as they were written, to a pipe; to a terminal only what cannot
-//! steer it. Several jobs at once: every line begins with its job's name.
+//! steer it. Several jobs at once: every line begins with its job's name. With
+//! `--json` one document, in which each log has a bound.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,16 +15,22 @@ use crate::{
     domain::{ids::JobIx, run::Run, status::Status},
     error::{Kind, Report},
     runtime::{
+        answer::{LogAnswer, LogsAnswer},
         engine::Options,
         handle::{Command, RunHandle},
     },
 };
 
+/// Bytes of one log in a document: the end of a longer one.
+const MOST_OF_ONE: u64 = 1 << 20;
+/// Bytes of all logs in a document.
+const MOST_OF_ALL: u64 = 64 << 20;
+
 /// `logs`.
 pub async fn logs(cx: &Context<'_>, args: &Args) -> Answer {
-    if cx.out.json {
-        return Err(Report::new(Kind::Usage, "logs are bytes, not a document")
-            .hint("leave --json away; `jobdeck status --json` has each log's path"));
+    if cx.out.json && args.follow {
+        return Err(Report::new(Kind::Usage, "one document has an end, and -f goes on")
+            .hint("leave -f away, or --json"));
     }
     let id = cx.engine.resolve_run(&args.jobs.run)?;
     let look = cx.engine.look(&id).await?;
@@ -36,6 +43,9 @@ pub async fn logs(cx: &Context<'_>, args: &Args) -> Answer {
         .into_iter()
         .filter(|ix| !args.failed || run.job(*ix).is_some_and(|job| job.status.is_failure()))
         .collect();
+    if cx.out.json {
+        return document(cx, args, run, &jobs).await;
+    }
     if jobs.is_empty() {
         cx.out.say(format!("run {id}: no failed job"));
         return Ok(0);
@@ -85,6 +95,110 @@ async fn once(cx: &Context<'_>, args: &Args, run: &Run, jobs: &[JobIx]) -> Answe
     match unread {
         Some(report) if read == 0 => Err(report),
         _ => Ok(0),
+    }
+}
+
+/// All logs in one document. One that cannot be read says why; where none can be, that
+/// is the answer.
+async fn document(cx: &Context<'_>, args: &Args, run: &Run, jobs: &[JobIx]) -> Answer {
+    let mut answer = LogsAnswer::new(run.id.to_string());
+    let mut room = MOST_OF_ALL;
+    let mut unread = None;
+    for ix in jobs {
+        let Some(job) = run.job(*ix) else { continue };
+        let mut log = LogAnswer {
+            job: job.spec.name.clone(),
+            attempt: args.attempt.or_else(|| job.sent().map(|attempt| attempt.number)),
+            stream: if args.stderr { "stderr" } else { "stdout" },
+            worker: args.worker,
+            text: None,
+            offset: 0,
+            error: None,
+        };
+        if was_kept_back(run, *ix, args) {
+            let why = run.reason(*ix).unwrap_or_else(|| job.status.label().into());
+            log.error = Some(why.to_string());
+        } else if room == 0 {
+            log.error = Some(format!(
+                "left out: the document holds {} MiB of logs; name fewer jobs, or use --tail",
+                MOST_OF_ALL >> 20
+            ));
+        } else {
+            match end_of(cx, args, run, *ix, room.min(MOST_OF_ONE)).await {
+                Ok((offset, bytes)) => {
+                    room = room.saturating_sub(bytes.len() as u64);
+                    log.offset = offset;
+                    log.text = Some(String::from_utf8_lossy(&bytes).into_owned());
+                }
+                Err(report) => {
+                    log.error = Some(report.message.clone());
+                    unread = Some(report);
+                }
+            }
+        }
+        answer.logs.push(log);
+    }
+    match unread {
+        Some(report) if answer.logs.iter().all(|log| log.text.is_none()) => Err(report),
+        _ => cx.out.document(&answer).map(|()| 0),
+    }
+}
+
+/// The end of a log, at most so many bytes of it and no part of a character; and how
+/// many bytes stand before it.
+async fn end_of(
+    cx: &Context<'_>,
+    args: &Args,
+    run: &Run,
+    ix: JobIx,
+    most: u64,
+) -> Result<(u64, Vec<u8>), Report> {
+    let cursor = match args.tail {
+        Some(n) => LogCursor::Offset(tail_start(cx, args, run, ix, n).await?),
+        None => LogCursor::Tail(most),
+    };
+    let mut log = cx.engine.logs(run, ix, args.attempt, source_of(args), cursor, false)?;
+    let mut end = LogEnd::new(most as usize);
+    while let Some(chunk) = log.next().await {
+        end.take(&chunk.map_err(|e| trouble(&e))?);
+    }
+    Ok(end.finish())
+}
+
+/// The last bytes of what is read.
+struct LogEnd {
+    most: usize,
+    /// Of the first byte that is kept.
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl LogEnd {
+    fn new(most: usize) -> Self {
+        Self { most, offset: 0, bytes: Vec::new() }
+    }
+
+    fn take(&mut self, chunk: &LogChunk) {
+        if self.bytes.is_empty() {
+            self.offset = chunk.offset;
+        }
+        self.bytes.extend_from_slice(&chunk.bytes);
+        self.drop_first(self.bytes.len().saturating_sub(self.most));
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        self.bytes.drain(..count);
+        self.offset += count as u64;
+    }
+
+    fn finish(mut self) -> (u64, Vec<u8>) {
+        if self.offset > 0 {
+            // What is left of a character that began before: at most three bytes.
+            let is_rest = |byte: &&u8| **byte & 0b1100_0000 == 0b1000_0000;
+            let rest = self.bytes.iter().take(3).take_while(is_rest).count();
+            self.drop_first(rest);
+        }
+        (self.offset, self.bytes)
     }
 }
 
@@ -309,4 +423,29 @@ async fn join(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(most: usize, chunks: &[(u64, &[u8])]) -> (u64, Vec<u8>) {
+        let mut end = LogEnd::new(most);
+        for (offset, bytes) in chunks {
+            let bytes = bytes.to_vec();
+            end.take(&LogChunk { offset: *offset, bytes, total: 0, complete: false });
+        }
+        end.finish()
+    }
+
+    #[test]
+    fn the_end_of_a_log_begins_with_a_whole_character() {
+        assert_eq!(end(9, &[(0, b"ab"), (2, b"cd")]), (0, b"abcd".to_vec()));
+        assert_eq!(end(3, &[(5, b"ab"), (7, b"cd")]), (6, b"bcd".to_vec()));
+        assert_eq!(end(3, &[(0, "aä€".as_bytes())]), (3, "€".as_bytes().to_vec()));
+        assert_eq!(end(2, &[(0, "a€".as_bytes())]), (4, Vec::new()));
+        // Bytes at the very beginning are the log's own.
+        assert_eq!(end(9, &[(0, b"\x80x")]), (0, b"\x80x".to_vec()));
+        assert_eq!(end(9, &[]), (0, Vec::new()));
+    }
 }

@@ -59,6 +59,9 @@ impl std::str::FromStr for Identity {
 impl Identity {
     /// `code` is the content hash of the job's `src_dir`, where it has one.
     pub fn of(spec: &JobSpec, code: Option<&str>) -> Self {
+        // Where a job without code starts anyway may be spelled out, as exports do.
+        let is_spelled_out = spec.src_dir.is_none() && spec.working_dir == spec.base_dir;
+        let working_dir = spec.working_dir.as_ref().filter(|_| !is_spelled_out);
         let mut env: Vec<_> = spec.env.iter().collect();
         env.sort();
         let mut params: Vec<_> = spec.params.iter().collect();
@@ -72,7 +75,7 @@ impl Identity {
             spec.args,
             [spec.gpus.micros(), spec.workers, spec.nodes, spec.exclusive],
             [spec.gpu_type, spec.cpus, spec.memory],
-            spec.working_dir,
+            working_dir,
             env,
             sorted(&serde_json::Value::Object((*spec.options).clone())),
             params,

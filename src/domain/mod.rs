@@ -29,3 +29,4 @@ pub mod status;
 pub mod sweep;
 pub mod totals;
 pub mod tree;
+pub mod unfill;

@@ -50,11 +50,13 @@ pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
         match event {
             Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
             Event::StreamEnd => break,
-            Event::DocumentStart(_) => {
+            Event::DocumentStart(is_marked) => {
                 documents += 1;
                 if documents > 1 {
+                    // Without a mark of its own it begins because the first has an end.
+                    let mark = if is_marked { "---" } else { "..." };
                     return Err(YamlError::new(span.start, "a second document begins here")
-                        .hint("write one document a file; remove the line `---`"));
+                        .hint(format!("write one document a file; remove the line `{mark}`")));
                 }
             }
             Event::Alias(id) => {
@@ -288,6 +290,9 @@ fn syntax(error: &ScanError, text: &str, open: &[Pos]) -> YamlError {
         }
         "while parsing a node, did not find expected node content" => {
             ("a value is missing or is closed too early", None)
+        }
+        _ if info.contains("valid YAML whitespace") && line.contains('\t') => {
+            ("a tab behind `:`", Some("replace the tab by a space"))
         }
         _ if info.contains("tab") => (info, Some("indent with spaces")),
         _ => (info, None),

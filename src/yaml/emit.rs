@@ -26,11 +26,6 @@ pub fn emit(node: &Node) -> String {
     out
 }
 
-/// Writes a JSON value as YAML.
-pub fn emit_json(value: &serde_json::Value) -> String {
-    emit(&node_of_json(value))
-}
-
 /// A JSON value as a tree without places.
 pub fn node_of_json(value: &serde_json::Value) -> Node {
     use serde_json::Value as Json;

@@ -24,7 +24,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use emit::{emit, emit_json, node_of_json};
+pub use emit::{emit, node_of_json};
 pub use source::{Source, SourceError, read_file, read_source};
 
 /// Texts above this many bytes are refused.

@@ -131,6 +131,15 @@ fn size_is_bounded() {
 }
 
 #[test]
+fn hints_fit_what_stands_there() {
+    let hint = |text: &str| parse(text.as_bytes()).unwrap_err().hint.unwrap_or_default();
+    assert_eq!(hint("jobs:\n- command:\tx\n"), "replace the tab by a space");
+    assert_eq!(hint("- {command:\tx}\n"), "replace the tab by a space");
+    assert!(hint("a: 1\n---\nb: 2\n").ends_with("remove the line `---`"));
+    assert!(hint("a: 1\n...\nb: 2\n").ends_with("remove the line `...`"));
+}
+
+#[test]
 fn odd_documents_are_refused() {
     let (message, pos) = fails(b"a: 1\n---\nb: 2\n");
     assert!(message.contains("second document"), "{message}");
@@ -184,7 +193,7 @@ e: 'a: b'
 #[test]
 fn json_values_emit_too() {
     let value = serde_json::json!({"a": [1, 2.5, "x"], "b": null, "c": "1", "d": true});
-    assert_eq!(emit_json(&value), "a: [1, 2.5, x]\nb: null\nc: '1'\nd: true\n");
+    assert_eq!(emit(&node_of_json(&value)), "a: [1, 2.5, x]\nb: null\nc: '1'\nd: true\n");
 }
 
 /// Equal as values: plain or quoted matters only where it makes another type.

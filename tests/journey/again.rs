@@ -103,6 +103,25 @@ fn an_exported_run_keeps_literal_braces() {
 }
 
 #[test]
+fn an_exported_run_is_the_same_work() {
+    let world = World::with_batch(concat!(
+        "name: again\n",
+        "on_existing: reuse\n",
+        "jobs:\n",
+        "  - {name: g, command: 'echo {x} $JOBDECK_PARAM_X', sweep: {x: [1e-3, a b]}}\n",
+        "  - {name: after, command: 'true', depends_on: [g]}\n",
+    ));
+    world.run("submit batch.yaml --yes --wait").expect(0);
+    world.file("again.yaml", world.run("export last").expect(0).stdout);
+    let first = world.json("plan batch.yaml --json", 0);
+    let again = world.json("plan again.yaml --json", 0);
+    assert_eq!(again["jobs"], first["jobs"], "{again:#}");
+    let actions: Vec<_> =
+        again["jobs"].as_array().unwrap().iter().map(|job| &job["action"]).collect();
+    assert_eq!(actions, ["reuse", "reuse", "reuse"], "{again:#}");
+}
+
+#[test]
 fn an_exported_run_starts_where_it_did_first() {
     let world = World::with_batch("jobs: [{name: here, command: 'cat here.txt'}]\n");
     world.file("here.txt", "found\n");

@@ -100,6 +100,17 @@ fn plan_submit_look_retry_clean() {
     assert_eq!(world.run("logs last first").expect(0).stdout, "out\n");
     assert_eq!(world.run("logs last first --stderr").expect(0).stdout, "err\n");
     assert_eq!(world.run("logs last --failed --stderr").expect(0).stdout, "no luck\n");
+    let logs = world.json("logs last first grid --json", 0);
+    assert_eq!(logs["run"], run);
+    has_keys(&logs["logs"][0], "job attempt stream worker text offset error");
+    assert_eq!(logs["logs"][0]["text"], "out\n", "{logs:#}");
+    assert_eq!(logs["logs"][2]["text"], "lr=1e-2\n", "{logs:#}");
+    let tail = world.json("logs last grid-1 --json --tail 1", 0);
+    assert_eq!(
+        (&tail["logs"][0]["stream"], &tail["logs"][0]["attempt"]),
+        (&"stdout".into(), &1.into())
+    );
+    world.json("logs last -f --json", 2);
     let grid = world.run("logs last grid").expect(0).stdout;
     assert_eq!(grid, "grid-1 │ lr=1e-3\ngrid-2 │ lr=1e-2\n");
 
@@ -126,7 +137,7 @@ fn plan_submit_look_retry_clean() {
     world.file("exported.yaml", &exported);
     let plan = world.json("plan exported.yaml --json", 0);
     assert_eq!(plan["total_jobs"], 5, "{exported}");
-    assert!(exported.contains("JOBDECK_PARAM_LR: '1e-3'"), "{exported}");
+    assert!(exported.contains("lr: [1e-3, 1e-2]"), "{exported}");
 
     world.run("clean last").expect(4);
     assert_eq!(world.json("runs --json", 0)["runs"].as_array().unwrap().len(), 1);

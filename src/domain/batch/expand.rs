@@ -28,7 +28,7 @@ use crate::domain::{
 };
 
 /// Fields in which `{run}` and `{attempt}` may stand.
-const WITH_HOLES: &[&str] =
+pub const WITH_HOLES: &[&str] =
     &["command", "args", "env", "working_dir", "src_dir", "libraries", "file"];
 
 /// What a job says of one kind of cluster, before it is known which that is:

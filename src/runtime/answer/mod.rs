@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use crate::domain::resources::Gpus;
 
+mod logs;
 mod plan;
 mod status;
 mod submit;
 mod templates;
 mod withheld;
 
+pub use logs::{LogAnswer, LogsAnswer};
 pub use plan::RequestAnswer;
 pub use status::{
     AttemptAnswer, ConductorAnswer, HealthAnswer, JobAnswer, JobAnswers, StatusAnswer,
