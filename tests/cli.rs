@@ -329,3 +329,47 @@ fn what_a_cluster_cannot_express_is_found_by_every_plan_with_its_place() {
     let plan = world.json("plan batch.yaml --json --requests", 2);
     assert_eq!(plan["findings"].as_array().unwrap().len(), 1, "{plan:#}");
 }
+
+#[test]
+fn options_that_only_some_jobs_of_a_sweep_have_are_looked_at_too() {
+    let world = World::new();
+    world.config("clusters:\n  lab: {kind: slurm, remote_dir: /scratch}\n");
+    world.file(
+        "batch.yaml",
+        "- name: a\n  command: x {i}\n  sweep: {i: {range: [0, 9]}, f: [gres, gpuss]}\n  options: {slurm: {gpu_flag: '{f}'}}\n",
+    );
+    let plan = world.json("plan batch.yaml --json", 2);
+    let findings = plan["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{plan:#}");
+    assert_eq!((&findings[0]["line"], &findings[0]["column"]), (&4.into(), &31.into()), "{plan:#}");
+    // Nothing is approved that a cluster cannot take.
+    world.run("submit batch.yaml --yes").expect(2);
+}
+
+#[test]
+fn a_workspace_without_a_tool_is_told_of_once_and_with_its_place() {
+    let world = World::with_batch("- {name: w, type: workspace, gpus: 0}\n");
+    for line in ["plan batch.yaml --json", "plan batch.yaml --json --requests"] {
+        let answer = world.run(line);
+        let plan: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+        let findings: Vec<_> = plan["findings"].as_array().unwrap().iter().collect();
+        // Nothing is wrong where there is a jupyter.
+        assert!(findings.len() <= 1, "{plan:#}");
+        assert!(findings.iter().all(|finding| finding["line"] == 1), "{plan:#}");
+    }
+}
+
+#[test]
+fn a_theme_that_is_none_is_told() {
+    let world = World::new();
+    world.config("ui: {theme: drak}\n");
+    let doctor = world.json("doctor --json", 0);
+    let checks = doctor["checks"].as_array().unwrap();
+    let told = |check: &serde_json::Value| {
+        let message = check["message"].as_str().unwrap();
+        check["status"] == "warning" && message.contains("did you mean `dark`?")
+    };
+    assert!(checks.iter().any(told), "{doctor:#}");
+    let runs = world.run("runs").expect(0);
+    assert!(runs.stderr.contains("no theme is called `drak`"), "{runs:#?}");
+}

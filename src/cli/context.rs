@@ -6,7 +6,7 @@ use super::{args::Global, out::Out};
 use crate::{
     config::{self, Config, ConfigErrors, Sources, paths::StateDir},
     error::{Kind, Report},
-    runtime::engine::Engine,
+    runtime::{engine::Engine, themes},
 };
 
 /// The configuration read, its warnings told.
@@ -24,12 +24,22 @@ impl<'a> Context<'a> {
         for warning in &config.warnings {
             out.warn(warning);
         }
+        for warning in theme_problems(&config) {
+            out.warn(&warning);
+        }
         Ok(Self { out, engine: engine(config)?.with_conduct_args(flags(global)) })
     }
 
     pub fn config(&self) -> &Config {
         self.engine.config()
     }
+}
+
+/// What is wrong with the theme that the configuration names. The UI tells it itself.
+pub fn theme_problems(config: &Config) -> Vec<String> {
+    // Without a name there is nothing to look for.
+    let named = config.ui.theme.is_some();
+    if named { themes::choose(config, true).1 } else { Vec::new() }
 }
 
 /// The engine on this configuration and the usual state folder.

@@ -15,5 +15,6 @@ pub mod requests;
 mod session;
 pub mod templates;
 pub mod terminal;
+pub mod themes;
 pub mod tui;
 mod ui_file;

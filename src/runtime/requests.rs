@@ -15,7 +15,7 @@ use crate::{
     domain::{
         finding::Finding,
         ids::{ClusterId, JobIx, JobKey, RunId},
-        job::JobSpec,
+        job::{JobSpec, JsonMap},
         plan::Plan,
         plan_json::Estimate,
         site::ClusterKind,
@@ -36,7 +36,7 @@ pub fn render(plan: &Plan, engine: &Engine, facts: impl Fn(&ClusterId) -> SiteFa
     let mut all = Rendering::default();
     for (id, cluster) in engine.clusters() {
         let site = facts(id);
-        let jobs = keyed(plan, engine, id, cluster.as_ref(), &site, |_, _| true);
+        let jobs = keyed(plan, engine, id, cluster.as_ref(), &site, |_| true);
         if jobs.is_empty() {
             continue;
         }
@@ -99,16 +99,18 @@ fn estimate(request: &Request, starts_at: Timestamp) -> Estimate {
 
 /// Entries of a batch that are looked at by [`findings`]; each costs a rendered job.
 const MOST_ENTRIES: u32 = 1_000;
+/// Entries and options of one entry that are looked at, together.
+const MOST_KINDS: usize = 4_000;
 
 /// What the clusters of a plan cannot express, as far as they can tell without being
-/// asked: of the first job of each entry, with its place in the document.
+/// asked: of the first job of each entry, and of each with other options than those
+/// before it, with its place in the document.
 pub fn findings(plan: &Plan, document: &Node, engine: &Engine) -> Vec<Finding> {
     let mut all = Vec::new();
     for (id, cluster) in engine.clusters() {
         let site = engine.facts(id);
-        let mut seen = BTreeSet::new();
-        let first = |_: JobIx, spec: &JobSpec| spec.entry < MOST_ENTRIES && seen.insert(spec.entry);
-        let jobs = keyed(plan, engine, id, cluster.as_ref(), &site, first);
+        let mut kinds = Kinds::default();
+        let jobs = keyed(plan, engine, id, cluster.as_ref(), &site, |spec| kinds.is_new(spec));
         for mut finding in cluster.render(&jobs, &site).findings {
             finding.span = finding.span.or_else(|| place(document, &finding.path));
             all.push(finding);
@@ -117,12 +119,39 @@ pub fn findings(plan: &Plan, document: &Node, engine: &Engine) -> Vec<Finding> {
     news(&plan.findings, all)
 }
 
+/// Jobs told apart by what decides whether a cluster can take them.
+#[derive(Default)]
+struct Kinds {
+    seen: HashSet<(u32, String)>,
+    /// Jobs of an entry share their options, mostly.
+    last: Option<(u32, Arc<JsonMap>)>,
+}
+
+impl Kinds {
+    fn is_new(&mut self, spec: &JobSpec) -> bool {
+        let is_last = self.last.as_ref().is_some_and(|(entry, options)| {
+            *entry == spec.entry && Arc::ptr_eq(options, &spec.options)
+        });
+        if is_last || spec.entry >= MOST_ENTRIES || self.seen.len() >= MOST_KINDS {
+            return false;
+        }
+        self.last = Some((spec.entry, Arc::clone(&spec.options)));
+        let options = serde_json::to_string(&*spec.options).unwrap_or_default();
+        self.seen.insert((spec.entry, options))
+    }
+}
+
 /// Of these findings what is not known yet, each once: the same thing is wrong with all
-/// jobs of an entry.
+/// jobs of an entry. A field with a known error is known to be wrong.
 pub fn news(known: &[Finding], found: Vec<Finding>) -> Vec<Finding> {
     let name = |finding: &Finding| (finding.path.to_string(), finding.message.clone());
+    let wrong: HashSet<String> =
+        known.iter().filter(|f| f.is_error()).map(|f| f.path.to_string()).collect();
     let mut known: HashSet<(String, String)> = known.iter().map(name).collect();
-    found.into_iter().filter(|finding| known.insert(name(finding))).collect()
+    found
+        .into_iter()
+        .filter(|f| !wrong.contains(&f.path.to_string()) && known.insert(name(f)))
+        .collect()
 }
 
 /// The span of what a path leads to, or of the last thing on its way that is there.
@@ -150,7 +179,7 @@ fn keyed(
     id: &ClusterId,
     cluster: &dyn Cluster,
     site: &SiteFacts,
-    mut wanted: impl FnMut(JobIx, &JobSpec) -> bool,
+    mut wanted: impl FnMut(&JobSpec) -> bool,
 ) -> Vec<KeyedJob> {
     let run = RunId::hole();
     let copies = engine.dir(&run).code();
@@ -162,7 +191,7 @@ fn keyed(
         .map(JobIx)
         .zip(&plan.jobs)
         .filter(|(_, job)| job.cluster.as_ref() == Some(id) && job.action.sends())
-        .filter(|(ix, job)| wanted(*ix, &job.spec))
+        .filter(|(_, job)| wanted(&job.spec))
         .map(|(ix, job)| KeyedJob {
             key: key(ix),
             spec: with_code(&job.spec, cluster, site, &copies),

@@ -5,9 +5,8 @@
 //! ```
 
 use std::{
-    fs,
     io::{self, IsTerminal, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -27,7 +26,7 @@ use super::{
     engine::Engine,
     keyboard,
     terminal::{self, Screen},
-    ui_file,
+    themes, ui_file,
 };
 use crate::{
     app::{
@@ -38,7 +37,6 @@ use crate::{
     config::Config,
     domain::site::{ClusterViews, Limits},
     error::{Kind, Report},
-    ui::theme::{self, Depth, Terminal, Theme},
 };
 
 /// How the UI is opened.
@@ -72,7 +70,7 @@ pub async fn tui(start: Start) -> Result<u8, Report> {
 async fn run(start: Start) -> Result<Vec<String>, Report> {
     let Start { engine, file, no_color } = start;
     let config = engine.config().clone();
-    let (theme, problems) = choose_theme(&config, no_color);
+    let (theme, problems) = themes::choose(&config, no_color);
     let (news, mut inbox) = mpsc::unbounded_channel();
     let lost =
         |e: io::Error| Report::new(Kind::Internal, format!("the terminal cannot be used: {e}"));
@@ -204,47 +202,4 @@ fn settings(config: &Config, views: ClusterViews) -> Settings {
         views,
         time_zone: TimeZone::system(),
     }
-}
-
-/// The theme that was asked for, by name or by path, else what suits the terminal;
-/// and what was wrong with it.
-fn choose_theme(config: &Config, no_color: bool) -> (Theme, Vec<String>) {
-    let mut terminal = Terminal::of(|name| std::env::var(name).ok());
-    if no_color {
-        terminal.depth = Depth::None;
-    }
-    let mut own = own_themes();
-    let mut asked = config.ui.theme.clone();
-    if let Some(path) = asked.as_deref().filter(|t| t.contains('/')) {
-        let path = Path::new(path);
-        let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        match fs::read_to_string(path) {
-            Ok(text) => own.insert(0, (name.clone(), text)),
-            Err(e) => {
-                let (theme, mut problems) = theme::choose(None, &own, terminal);
-                problems.push(format!("theme {}: {e}", path.display()));
-                return (theme, problems);
-            }
-        }
-        asked = Some(name);
-    }
-    theme::choose(asked.as_deref(), &own, terminal)
-}
-
-/// `$XDG_CONFIG_HOME/jobdeck/themes/*.yaml`.
-fn own_themes() -> Vec<(String, String)> {
-    let base = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
-    let Some(folder) = base.map(|b| b.join("jobdeck/themes")) else { return Vec::new() };
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-        .filter_map(|path| {
-            let name = path.file_stem()?.to_str()?.to_owned();
-            Some((name, fs::read_to_string(path).ok()?))
-        })
-        .collect()
 }

@@ -127,7 +127,8 @@ fn configuration(global: &Global, checks: &mut Vec<Check>) -> Option<Config> {
             for path in &config.sources {
                 checks.push(Check::ok(NAME, format!("read {}", path.display())));
             }
-            for warning in &config.warnings {
+            let of_theme = context::theme_problems(&config);
+            for warning in config.warnings.iter().chain(&of_theme) {
                 checks.push(Check::warning(NAME, warning.clone()));
             }
             for advice in &config.advice {
