@@ -34,16 +34,17 @@ pub fn unfill(texts: &[&str], jobs: Jobs<'_>, mode: Mode, holes: bool) -> Option
     if texts.iter().all(|text| text == first) {
         return Some(literal(first, holes));
     }
-    let pieces = Walk::new(texts, jobs, mode).find()?;
     let scope = Scope { params: jobs.params, strict: true, name: true, holes };
-    [false, true].into_iter().find_map(|exact| {
-        let text = write(&pieces, jobs.params, exact, holes);
-        let template = Template::new(&text, mode, scope).ok()?;
-        let gives = |(values, wanted): (&Values, &&str)| {
-            template.render(*values).is_ok_and(|text| text == **wanted)
-        };
-        jobs.values.iter().zip(texts).all(gives).then_some(text)
-    })
+    let gives = |text: &String| {
+        let Ok(template) = Template::new(text, mode, scope) else { return false };
+        let mut pairs = jobs.values.iter().zip(texts);
+        pairs.all(|(values, wanted)| template.render(*values).is_ok_and(|text| text == **wanted))
+    };
+    // A value in quotes looks like one that was quoted because of its place: the places
+    // where that is done come second.
+    let ways = [false, true].into_iter().filter_map(|odd| Walk::new(texts, jobs, mode, odd).find());
+    ways.flat_map(|pieces| [false, true].map(|exact| write(&pieces, jobs.params, exact, holes)))
+        .find(gives)
 }
 
 /// A piece of the text that is sought.
@@ -111,7 +112,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(texts: &[&'a str], jobs: Jobs<'a>, mode: Mode) -> Self {
+    /// `odd`: values may also stand where more of them are quoted than elsewhere.
+    fn new(texts: &[&'a str], jobs: Jobs<'a>, mode: Mode, odd: bool) -> Self {
         let picked = sample(texts.len());
         let values: Vec<Values<'a>> =
             picked.iter().filter_map(|n| jobs.values.get(*n).copied()).collect();
@@ -123,7 +125,7 @@ impl<'a> Walk<'a> {
                 };
                 Some((source, values.iter().map(of).collect::<Option<Vec<_>>>()?))
             })
-            .flat_map(|(source, values)| forms_of(source, &values, mode))
+            .flat_map(|(source, values)| forms_of(source, &values, mode, odd))
             .collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         let texts = picked.iter().filter_map(|n| texts.get(*n).copied()).collect();
@@ -187,7 +189,7 @@ impl<'a> Walk<'a> {
 
 /// The ways in which a source's values may be written. Values that are the same in all
 /// jobs are found as shared text.
-fn forms_of<'a>(source: usize, values: &[&'a str], mode: Mode) -> Vec<Form<'a>> {
+fn forms_of<'a>(source: usize, values: &[&'a str], mode: Mode, odd: bool) -> Vec<Form<'a>> {
     if values.windows(2).all(|pair| pair.first() == pair.last()) {
         return Vec::new();
     }
@@ -198,19 +200,13 @@ fn forms_of<'a>(source: usize, values: &[&'a str], mode: Mode) -> Vec<Form<'a>> 
     }
     // The first word of a command and digits before `>` are quoted more often.
     let bare = |command, redirect| Context::Bare { command, redirect };
-    let contexts = [
-        bare(false, false),
-        bare(true, false),
-        bare(false, true),
-        bare(true, true),
-        Context::Single,
-        Context::Double,
-    ];
+    let usual = [bare(false, false), Context::Single, Context::Double];
+    let others = [bare(true, false), bare(false, true), bare(true, true)];
     let inserted = |context: &Context, value: &str| {
         let mut out = String::new();
         context.insert(&mut out, value).ok().map(|()| Cow::Owned(out))
     };
-    for context in &contexts {
+    for context in usual.iter().chain(others.iter().filter(|_| odd)) {
         let texts = values.iter().map(|value| inserted(context, value)).collect::<Option<Vec<_>>>();
         let Some(texts) = texts else { continue };
         if forms.iter().all(|known| known.texts != texts) {
@@ -278,11 +274,16 @@ mod tests {
         for text in ["echo {a} {b}", "echo '{a}-{b}' {a}", r#"echo "{b}" {a!raw}"#] {
             assert_eq!(found(text, Mode::Shell, &rows).as_deref(), Some(text));
         }
-        // A number before `>` and the first word are quoted.
-        let rows = [["1", "if"], ["2", "ls"]];
-        for text in ["echo {a}>f", "{b} {a}"] {
+        // Values that need no quotes stand in them all the same.
+        let rows = [["007", "a"], ["it's", "b"]];
+        for text in ["echo '{a}'", "echo '{a}' {b}", "'{a}'>f"] {
             assert_eq!(found(text, Mode::Shell, &rows).as_deref(), Some(text));
         }
+        // A number before `>` and the first word are quoted.
+        let rows = [["1", "if"], ["2", "ls"]];
+        assert_eq!(found("{b} {a}", Mode::Shell, &rows).as_deref(), Some("{b} {a}"));
+        let as_well = Some("echo '{a}'>f");
+        assert_eq!(found("echo {a}>f", Mode::Shell, &rows).as_deref(), as_well);
     }
 
     #[test]
