@@ -223,7 +223,11 @@ pub async fn retry(cx: &Context<'_>, args: &RetryArgs) -> Answer {
     for (ix, status) in &asked.skipped {
         if let Some(job) = run.job(*ix) {
             let name = safe(&job.spec.name);
-            cx.out.warn(&format!("{name} is {}: it is left alone", status.label()));
+            let how = match job.cause {
+                Some(cause) if status.is_ended() => format!(" (cause {})", cause.word()),
+                _ => String::new(),
+            };
+            cx.out.warn(&format!("{name} is {}{how}: it is left alone", status.label()));
         }
     }
     if asked.retry.is_empty() {

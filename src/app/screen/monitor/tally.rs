@@ -168,16 +168,26 @@ impl Tally {
     }
 
     /// Seconds until the last job ends, were the rest to run as long as those that
-    /// succeeded and as many at once as now. `None` while that would be a guess.
+    /// succeeded and as many at once as now. `None` while that would be a guess: how
+    /// long a job may run is known where others of its group have, and nearly all of
+    /// the rest must be such jobs.
     pub fn seconds_left(&self, run: &Run) -> Option<u64> {
+        const KNOWN: u32 = 3;
+        const OPEN: [Status; 5] = [
+            Status::Running,
+            Status::Pending,
+            Status::Submitting,
+            Status::Waiting,
+            Status::Unknown,
+        ];
         let running = run.count(Status::Running) as u64;
-        let waiting = [Status::Pending, Status::Submitting, Status::Waiting, Status::Unknown]
-            .iter()
-            .map(|s| run.count(*s) as u64)
-            .sum::<u64>();
-        if self.ran_count < 3 || running == 0 || run.held.is_some() {
+        let open = OPEN.iter().map(|s| run.count(*s) as u64).sum::<u64>();
+        let known = self.groups.iter().filter(|group| group.get(Status::Succeeded) >= KNOWN);
+        let foreseen = known.flat_map(|group| OPEN.map(|s| u64::from(group.get(s)))).sum::<u64>();
+        if self.ran_count == 0 || running == 0 || foreseen * 10 < open * 9 || run.held.is_some() {
             return None;
         }
+        let waiting = open - running;
         let mean = self.ran_secs / u64::from(self.ran_count);
         // Those that run now are half-way, on average.
         Some(mean * waiting / running + mean / 2).filter(|secs| *secs > 0)
