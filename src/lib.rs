@@ -13,5 +13,6 @@ pub mod journal;
 pub mod procs;
 pub mod runtime;
 pub mod secrets;
+pub mod simulate;
 pub mod ui;
 pub mod yaml;

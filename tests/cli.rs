@@ -162,12 +162,9 @@ fn documents_about_itself() {
 #[test]
 fn kinds_without_a_simulation_say_so() {
     let world = World::new();
-    for (kind, text) in [
-        ("local", "is real"),
-        ("slurm", "has no simulation"),
-        ("ray", "has no simulation"),
-        ("slrum", "did you mean `slurm`?"),
-    ] {
+    for (kind, text) in
+        [("local", "is real"), ("slurm", "has no simulation"), ("slrum", "did you mean `slurm`?")]
+    {
         let answer = world.run(&format!("simulate {kind}")).expect(2);
         assert!(answer.stderr.contains(text), "{answer:#?}");
     }

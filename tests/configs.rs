@@ -9,7 +9,8 @@ use std::{fs, path::PathBuf};
 use support::World;
 
 /// Examples that are no batches.
-const CONFIGURATIONS: [&str; 3] = ["config.yaml", "config-slurm.yaml", "site.yaml"];
+const CONFIGURATIONS: [&str; 4] =
+    ["config.yaml", "config-ray.yaml", "config-slurm.yaml", "site.yaml"];
 
 fn examples() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("configs");

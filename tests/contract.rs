@@ -7,8 +7,10 @@
 mod wait;
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::StreamExt as _;
@@ -16,18 +18,23 @@ use jiff::Timestamp;
 use jobdeck::{
     cluster::{
         Cluster, Found, KeyedJob, LogCursor, LogSource, LogStream, Outcome, RemoteAction,
-        SiteFacts, Sought, Watched, local::LocalCluster, origin::Origin, slurm::SlurmCluster,
+        SiteFacts, Sought, Watched, local::LocalCluster, origin::Origin, ray::RayCluster,
+        slurm::SlurmCluster,
     },
-    config::{LocalGpus, LocalSettings, SlurmSettings},
+    config::{LocalGpus, LocalSettings, RaySettings, SlurmSettings},
     domain::{
         ids::{ClusterId, JobIx, JobKey, RunId},
         job::{Command, JobSpec, JobType},
         run::JobFacts,
         status::{Cause, Status},
     },
+    simulate::ray::{NodeSize, Server, Settings},
 };
+use tokio::runtime::Runtime;
 
-type Make = fn(&Path) -> Arc<dyn Cluster>;
+/// A cluster, and what answers for it while it is used.
+type Made = (Arc<dyn Cluster>, Option<Server>);
+type Make = fn(&Path, &Runtime) -> Made;
 
 /// Every kind that this build can drive, fresh and empty in a folder of its own,
 /// with room for at least two jobs and one GPU.
@@ -35,14 +42,17 @@ type Make = fn(&Path) -> Arc<dyn Cluster>;
 /// A kind that needs a real engine is on the list while its suite runs the tests
 /// (`tests/engines/`).
 fn kinds() -> Vec<(&'static str, Make)> {
-    let mut kinds: Vec<(&'static str, Make)> = vec![("local", local)];
+    let mut kinds: Vec<(&'static str, Make)> = vec![("local", local), ("simulated ray", ray)];
+    if std::env::var_os("ENGINE_TEST_RAY_A").is_some() {
+        kinds.push(("ray", real_ray));
+    }
     if std::env::var_os("ENGINE_TEST_SLURM_DIR").is_some() {
         kinds.push(("slurm", slurm));
     }
     kinds
 }
 
-fn slurm(folder: &Path) -> Arc<dyn Cluster> {
+fn slurm(folder: &Path, _: &Runtime) -> Made {
     let told = |name: &str| std::env::var(name).unwrap();
     let settings = SlurmSettings {
         remote_dir: Some(folder.join("remote").display().to_string()),
@@ -50,21 +60,53 @@ fn slurm(folder: &Path) -> Arc<dyn Cluster> {
         ..SlurmSettings::default()
     };
     let origin = Origin::new(folder.join("origin"));
-    Arc::new(SlurmCluster::new(ClusterId::new("lab"), settings, &folder.join("ssh"), origin))
+    (
+        Arc::new(SlurmCluster::new(ClusterId::new("lab"), settings, &folder.join("ssh"), origin)),
+        None,
+    )
 }
 
-fn local(folder: &Path) -> Arc<dyn Cluster> {
+fn ray(folder: &Path, runtime: &Runtime) -> Made {
+    let settings = Settings {
+        nodes: vec![NodeSize { cpus: 4.0, gpus: 2.0, memory: 1e10 }],
+        token: Some("s3cret".into()),
+        start_delay: Duration::ZERO,
+        ..Settings::default()
+    };
+    let server = runtime.block_on(Server::start(settings, 0)).unwrap();
+    let settings = RaySettings {
+        address: server.url(),
+        token: Some("s3cret".into()),
+        ..RaySettings::default()
+    };
+    let origin = Origin::new(folder.join("origin"));
+    (Arc::new(RayCluster::new(ClusterId::new("sim"), settings, origin)), Some(server))
+}
+
+fn real_ray(folder: &Path, _: &Runtime) -> Made {
+    let address = std::env::var("ENGINE_TEST_RAY_A").unwrap();
+    let settings = RaySettings { address, ..RaySettings::default() };
+    let origin = Origin::new(folder.join("origin"));
+    (Arc::new(RayCluster::new(ClusterId::new("ray"), settings, origin)), None)
+}
+
+thread_local! {
+    /// The run of the behaviour that is looked at: clusters may be shared.
+    static RUN: RefCell<RunId> = RefCell::new(RunId::hole());
+}
+
+fn local(folder: &Path, _: &Runtime) -> Made {
     let settings =
         LocalSettings { gpus: LocalGpus::Count(2), cpus: Some(2.0), grace_secs: Some(1) };
     let exe = PathBuf::from(env!("CARGO_BIN_EXE_jobdeck"));
-    Arc::new(LocalCluster::new(ClusterId::new("here"), &settings, folder.join("root"), exe))
+    (Arc::new(LocalCluster::new(ClusterId::new("here"), &settings, folder.join("root"), exe)), None)
 }
 
 fn job(ix: u32, command: &str) -> KeyedJob {
     let mut spec = JobSpec::named(format!("job-{ix}"));
     spec.command = Some(Command::Shell(command.into()));
     KeyedJob {
-        key: JobKey { run: RunId::new("contract").unwrap(), job: JobIx(ix), attempt: 1 },
+        key: JobKey { run: RUN.with_borrow(Clone::clone), job: JobIx(ix), attempt: 1 },
         spec: Arc::new(spec),
         replicas: 1,
         after: Vec::new(),
@@ -115,7 +157,9 @@ fn against_all<F: Future<Output = ()>>(behaviour: impl Fn(Arc<dyn Cluster>, Path
     for (name, make) in kinds() {
         println!("{name}");
         let folder = tempfile::tempdir().unwrap();
-        runtime.block_on(behaviour(make(folder.path()), folder.path().to_owned()));
+        RUN.set(RunId::new(&format!("contract-{:08x}", fastrand::u32(..))).unwrap());
+        let (cluster, _engine) = make(folder.path(), &runtime);
+        runtime.block_on(behaviour(cluster, folder.path().to_owned()));
     }
 }
 
@@ -215,6 +259,26 @@ fn a_cancelled_job_ends_as_stopped() {
     });
 }
 
+/// The bytes of a log from there on, followed to its end.
+async fn read_log(
+    cluster: &dyn Cluster,
+    job: &Watched,
+    stream: LogStream,
+    from: LogCursor,
+) -> Vec<u8> {
+    let mut chunks = cluster.logs(job, LogSource { stream, worker: 0 }, from, true);
+    let mut bytes = Vec::new();
+    let mut complete = false;
+    // It ends by itself, since the job has ended.
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.unwrap();
+        complete |= chunk.complete;
+        bytes.extend(chunk.bytes);
+    }
+    assert!(complete, "its end is told");
+    bytes
+}
+
 #[test]
 fn a_log_is_read_from_any_byte_as_it_is() {
     against_all(|cluster, _| async move {
@@ -224,20 +288,62 @@ fn a_log_is_read_from_any_byte_as_it_is() {
         let one = job(0, r"printf 'first\nsecond\377\n'; printf 'trouble\n' >&2");
         let job = watched(&one, &send(&*cluster, std::slice::from_ref(&one)).await[0]);
         until(&*cluster, &job, "ended", |f| f.status.is_ended()).await;
-        for (stream, from, expected) in [
-            (LogStream::Stdout, LogCursor::Offset(0), &b"first\nsecond\xff\n"[..]),
-            (LogStream::Stdout, LogCursor::Offset(6), b"second\xff\n"),
-            (LogStream::Stdout, LogCursor::Tail(2), b"\xff\n"),
-            (LogStream::Stderr, LogCursor::Tail(1 << 20), b"trouble\n"),
-        ] {
-            let mut chunks = cluster.logs(&job, LogSource { stream, worker: 0 }, from, true);
-            let mut bytes = Vec::new();
-            // Followed, it ends by itself, since the job has ended.
-            while let Some(chunk) = chunks.next().await {
-                bytes.extend(chunk.unwrap().bytes);
+        let read = async |stream, from| read_log(&*cluster, &job, stream, from).await;
+        let whole = read(LogStream::Stdout, LogCursor::Offset(0)).await;
+        if cluster.capabilities().one_log {
+            // The cluster itself writes to it as well.
+            let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+            for line in [&b"first\n"[..], b"second\xff\n", b"trouble\n"] {
+                assert!(lines.contains(&line), "{}", String::from_utf8_lossy(&whole));
             }
-            assert_eq!(bytes, expected, "{stream:?} {from:?}");
+            assert_eq!(read(LogStream::Stderr, LogCursor::Offset(0)).await, whole);
+        } else {
+            assert_eq!(whole, b"first\nsecond\xff\n");
+            assert_eq!(read(LogStream::Stderr, LogCursor::Tail(1 << 20)).await, b"trouble\n");
         }
+        for skip in [1, 6, whole.len() - 1] {
+            let rest = read(LogStream::Stdout, LogCursor::Offset(skip as u64)).await;
+            assert_eq!(rest, whole[skip..], "from byte {skip}");
+        }
+        for last in [2, whole.len(), 1 << 20] {
+            let begin = whole.len().saturating_sub(last);
+            let tail = read(LogStream::Stdout, LogCursor::Tail(last as u64)).await;
+            assert_eq!(tail, whole[begin..], "the last {last}");
+        }
+    });
+}
+
+#[test]
+fn a_log_is_followed_while_its_job_writes() {
+    against_all(|cluster, folder| async move {
+        if !cluster.capabilities().logs {
+            return;
+        }
+        let go_on = folder.join("go-on");
+        let command = format!(
+            "echo before; until [ -e '{}' ]; do sleep 0.1; done; echo after",
+            go_on.display()
+        );
+        let one = job(0, &command);
+        let job = watched(&one, &send(&*cluster, std::slice::from_ref(&one)).await[0]);
+        let mut chunks = cluster.logs(&job, LogSource::default(), LogCursor::Tail(1 << 20), true);
+        let (mut seen, mut at) = (Vec::new(), None);
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.unwrap();
+            if !chunk.bytes.is_empty() {
+                assert!(at.is_none_or(|at| at == chunk.offset), "no byte twice, none left out");
+                at = Some(chunk.offset + chunk.bytes.len() as u64);
+            }
+            seen.extend(chunk.bytes);
+            if seen.windows(7).any(|w| w == b"before\n") {
+                std::fs::write(&go_on, "").unwrap();
+            }
+        }
+        // The cluster itself may write to it as well, and repeat the command.
+        let seen = String::from_utf8_lossy(&seen);
+        let own: Vec<&str> =
+            seen.lines().filter(|line| ["before", "after"].contains(line)).collect();
+        assert_eq!(own, ["before", "after"], "{seen}");
     });
 }
 

@@ -70,6 +70,7 @@ const LAYERS: &[Layer] = &[
         knows: &["config", "domain", "error", "procs", "secrets"],
         never: &[SCREEN],
     },
+    Layer { name: "simulate", knows: &[], never: &[SCREEN] },
     Layer { name: "journal", knows: &["config", "domain", "error", "procs"], never: &[SCREEN] },
     Layer {
         name: "runtime",
@@ -82,7 +83,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "cli",
         knows: &[
-            "app", "cluster", "config", "domain", "error", "procs", "runtime", "secrets", "yaml",
+            "app", "cluster", "config", "domain", "error", "procs", "runtime", "secrets",
+            "simulate", "yaml",
         ],
         never: &[&["ratatui"]],
     },

@@ -125,7 +125,7 @@ NO_COLOR
 no colours
 ";
 
-/// No kind has a simulation in this build.
+/// Of which kinds there is none.
 pub fn no_simulation(kind: &str) -> Report {
     let words = ClusterKind::ALL.map(ClusterKind::word);
     let known = words.contains(&kind);
@@ -139,7 +139,7 @@ pub fn no_simulation(kind: &str) -> Report {
     let report = Report::new(Kind::Usage, message);
     match nearest(kind, words) {
         Some(near) if !known => report.hint(format!("did you mean `{near}`?")),
-        _ => report.hint("try a batch on the local executor: `jobdeck demo`"),
+        _ => report.hint("there is one of `ray`; `jobdeck demo` shows the local executor"),
     }
 }
 

@@ -38,6 +38,7 @@ mod plan;
 mod preview;
 mod records;
 mod runs;
+mod simulate;
 mod steer;
 mod table;
 mod templates;
@@ -99,7 +100,6 @@ fn run(arguments: &[OsString], out: &Out) -> Answer {
         Some(Command::Schema(which)) => docs::schema(out, which.of),
         Some(Command::Completions(which)) => docs::completions(out, which.shell),
         Some(Command::Man) => docs::man(out),
-        Some(Command::Simulate(args)) => Err(docs::no_simulation(&args.kind)),
         Some(Command::Init) => init::init(&cli.global, out),
         Some(Command::Templates(args)) => templates::templates(out, &args),
         command => {
@@ -126,6 +126,7 @@ async fn dispatch(
         None => return ui::open(global, file, out).await,
         Some(Command::Demo) => return ui::demo(global).await,
         Some(Command::Doctor) => return doctor::doctor(global, out).await,
+        Some(Command::Simulate(args)) => return simulate::simulate(args).await,
         Some(command) => command,
     };
     let cx = Context::new(global, out)?;

@@ -28,6 +28,7 @@ pub use crate::domain::action::RemoteAction;
 
 pub mod local;
 pub mod origin;
+pub mod ray;
 pub mod slurm;
 
 /// A job with its key, ready to be rendered.
@@ -308,7 +309,7 @@ pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {
 }
 
 /// Kinds of cluster that this build can drive; the others it knows by name.
-pub const DRIVABLE: [ClusterKind; 2] = [ClusterKind::Local, ClusterKind::Slurm];
+pub const DRIVABLE: [ClusterKind; 3] = [ClusterKind::Local, ClusterKind::Slurm, ClusterKind::Ray];
 
 /// The configured clusters, in the order of the configuration.
 pub type Clusters = IndexMap<ClusterId, Arc<dyn Cluster>>;

@@ -142,7 +142,17 @@ const RAY: &[Field] = &[
     field("runtime_env", Shape::Map, "Default runtime environment"),
     field("prefer", Shape::Bool, "Prefer this cluster when several can run a job"),
     field("weight", Shape::Number, "Weight when clusters are chosen among; default 1"),
+    field(
+        "patience",
+        Shape::Duration,
+        "How long a job that prefers this cluster waits for room before it goes elsewhere; default 10s",
+    ),
     field("token", Shape::Secret, "Bearer token of the dashboard"),
+    field(
+        "path_map",
+        Shape::Map,
+        "Paths of this machine that are called otherwise there: {/home/alice: /mnt/alice}",
+    ),
 ];
 
 const RUNAI: &[Field] = &[

@@ -16,7 +16,8 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::{
-    ClusterEntry, Config, KindSettings, LocalGpus, LocalSettings, SlurmSettings, UiSettings,
+    ClusterEntry, Config, KindSettings, LocalGpus, LocalSettings, RaySettings, SlurmSettings,
+    UiSettings,
     fields::{self, Shape},
     layer::{ClusterDraft, Draft, Fields, Origin, Problems, Reader, Set},
     ray_clusters,
@@ -342,6 +343,19 @@ fn finish(draft: &Draft, sources: Vec<PathBuf>, problems: &mut Problems) -> Conf
             problems.errors.push(report);
         }
     }
+    for (name, cluster) in &config.clusters {
+        if let KindSettings::Ray(ray) = &cluster.settings
+            && ray.address.is_empty()
+            && cluster.enabled
+        {
+            let message = format!("clusters.{name} has no address");
+            // A file in the scheduler's form was told so at its place.
+            if !problems.errors.iter().any(|error| error.message == message) {
+                let hint = "add `address: http://HOST:8265`, Ray's dashboard";
+                problems.errors.push(Report::new(Kind::Config, message).hint(hint));
+            }
+        }
+    }
     config.limits = limits(&draft.limits);
     config.ui = ui(&draft.ui);
     config.advice = plain_secrets(&draft.clusters);
@@ -413,6 +427,18 @@ fn entry(draft: &ClusterDraft) -> ClusterEntry {
             prefix: get(fields, "prefix"),
             images: get(fields, "images"),
             options: get(fields, "options").unwrap_or_default(),
+        })),
+        ClusterKind::Ray => KindSettings::Ray(Box::new(RaySettings {
+            address: ray_clusters::address(fields)
+                .and_then(|set| set.value.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+            head_address: get(fields, "head_address"),
+            runtime_env: get(fields, "runtime_env").unwrap_or_default(),
+            prefer: get(fields, "prefer").unwrap_or_default(),
+            weight: get(fields, "weight"),
+            patience_ms: get(fields, "patience"),
+            token: get(fields, "token"),
+            path_map: get(fields, "path_map").unwrap_or_default(),
         })),
         _ => {
             let common = |name: &str| fields::CLUSTER.iter().any(|f| f.name == name);

@@ -5,7 +5,7 @@
 //! ```
 //! Limits and `min_interval` set under `/etc` bound what later layers may set.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -77,11 +77,34 @@ pub struct SlurmSettings {
     pub options: crate::domain::job::JsonMap,
 }
 
+/// Settings of `kind: ray`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RaySettings {
+    /// The dashboard's address, `http://host:8265`; a path before `/api` is kept.
+    pub address: String,
+    /// Address for Ray clients; shown, not used.
+    pub head_address: Option<String>,
+    /// What every job's runtime environment is merged with.
+    pub runtime_env: crate::domain::job::JsonMap,
+    /// Preferred where several clusters have room.
+    pub prefer: bool,
+    /// Weight of its score where several have room; default 1.
+    pub weight: Option<f64>,
+    /// How long a job that prefers this cluster waits for room here before another
+    /// cluster may have it, in milliseconds; default 10 s.
+    pub patience_ms: Option<u64>,
+    /// Bearer token, or a reference to it.
+    pub token: Option<String>,
+    /// Paths of this machine by what they are called there; the beginnings of words.
+    pub path_map: crate::domain::job::JsonMap,
+}
+
 /// What only one kind of cluster is configured with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KindSettings {
     Local(LocalSettings),
     Slurm(Box<SlurmSettings>),
+    Ray(Box<RaySettings>),
     /// A kind this build knows by name and cannot drive yet; its fields as read.
     Other(serde_json::Map<String, serde_json::Value>),
 }
@@ -104,16 +127,10 @@ impl ClusterEntry {
     pub fn appeal(&self) -> Appeal {
         let usual = Appeal::default();
         match &self.settings {
-            KindSettings::Other(fields) => Appeal {
-                weight: fields
-                    .get("weight")
-                    .and_then(serde_json::Value::as_f64)
-                    .unwrap_or(usual.weight),
-                prefer: fields
-                    .get("prefer")
-                    .and_then(serde_json::Value::as_bool)
-                    .unwrap_or(usual.prefer),
-                ..usual
+            KindSettings::Ray(ray) => Appeal {
+                weight: ray.weight.unwrap_or(usual.weight),
+                prefer: ray.prefer,
+                patience: ray.patience_ms.map_or(usual.patience, Duration::from_millis),
             },
             _ => usual,
         }

@@ -107,7 +107,7 @@ fn cluster(draft: &mut Draft, reader: &mut Reader<'_>, name: &str, node: &Node) 
 }
 
 /// The dashboard's address: as given, else on the head's host.
-fn address(found: &Fields) -> Option<Set> {
+pub(super) fn address(found: &Fields) -> Option<Set> {
     if let Some(set) = found.get("address") {
         return Some(set.clone());
     }

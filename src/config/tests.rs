@@ -67,6 +67,25 @@ fn other(config: &Config, name: &str) -> serde_json::Value {
     }
 }
 
+fn ray<'a>(config: &'a Config, name: &str) -> &'a RaySettings {
+    match &entry(config, name).settings {
+        KindSettings::Ray(settings) => settings,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_ray_cluster_needs_an_address() {
+    let load =
+        |fields: &str| Layers::new().user(&format!("clusters: {{a: {{kind: ray{fields}}}}}"));
+    let config = load(", head_address: \"ray://h:10001\", patience: 1m").load();
+    assert_eq!(ray(&config, "a").address, "http://h:8265");
+    assert_eq!(ray(&config, "a").patience_ms, Some(60_000));
+    let errors = load("").errors();
+    assert!(errors[0].contains("clusters.a has no address"), "{errors:?}");
+    assert_eq!(load(", enabled: false").load().clusters.len(), 1);
+}
+
 #[test]
 fn without_any_file_there_is_local() {
     let config = Layers::new().load();
@@ -305,17 +324,17 @@ fn the_ray_schedulers_own_file_loads_as_it_is() {
         (cpu.kind, cpu.tags.clone()),
         (ClusterKind::Ray, vec!["cpu".into(), "stable".into()])
     );
-    assert_eq!(
-        other(&config, "cpu_cluster"),
-        serde_json::json!({
-            "head_address": "123.456.789.0:10001",
-            "runtime_env": { "pip": ["numpy", "pandas"], "env_vars": { "PYTHONPATH": "/opt/code" } },
-            "prefer": true,
-            "weight": 1.0,
-            "address": "http://123.456.789.0:8265",
-        })
-    );
-    assert_eq!(other(&config, "gpu_cluster")["address"], "http://10.0.0.2:8265");
+    let env = r#"{"pip": ["numpy", "pandas"], "env_vars": {"PYTHONPATH": "/opt/code"}}"#;
+    let expected = RaySettings {
+        address: "http://123.456.789.0:8265".into(),
+        head_address: Some("123.456.789.0:10001".into()),
+        runtime_env: serde_json::from_str(env).unwrap(),
+        prefer: true,
+        weight: Some(1.0),
+        ..RaySettings::default()
+    };
+    assert_eq!(*ray(&config, "cpu_cluster"), expected);
+    assert_eq!(ray(&config, "gpu_cluster").address, "http://10.0.0.2:8265");
     assert_eq!(config.warnings, Vec::<String>::new());
 }
 
@@ -324,8 +343,8 @@ fn the_ray_schedulers_list_form_loads_too() {
     let config = Layers::new()
         .clusters("clusters:\n- {name: a, head_address: h:1, dashboard: \"h:9000\"}\n- {name: b, dashboard: \"https://x/\"}\n")
         .load();
-    assert_eq!(other(&config, "a")["address"], "http://h:9000");
-    assert_eq!(other(&config, "b")["address"], "https://x");
+    assert_eq!(ray(&config, "a").address, "http://h:9000");
+    assert_eq!(ray(&config, "b").address, "https://x");
     let errors = Layers::new().clusters("- 1\n").errors();
     assert!(errors[0].contains("no `clusters` in it"), "{errors:?}");
     let errors = Layers::new().clusters("clusters: {a: {weight: heavy}}\n").errors();

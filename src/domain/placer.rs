@@ -14,9 +14,9 @@ use super::{
         value::merge,
     },
     ids::ClusterId,
-    job::{JobSpec, JsonMap},
+    job::{Command, JobSpec, JsonMap},
     nearest::nearest,
-    placement::{self, Judged, Ledger, Obstacle},
+    placement::{self, Judged, Ledger, Obstacle, ray},
     plan::PlannedJob,
     planner::PlanContext,
     resources::Gpus,
@@ -107,6 +107,7 @@ impl<'c> Placer<'c> {
         } else {
             let able = self.able(spec, doc, sink);
             let options = options(layers, &able, doc, sink);
+            check_ray(spec, &able, &options, doc, sink);
             let may_go = able.iter().map(|view| view.id.clone()).collect();
             Known { able, may_go, options, layers: Arc::clone(layers) }
         };
@@ -255,6 +256,38 @@ fn check_ignored(spec: &JobSpec, able: &[&ClusterView], doc: &EntryDoc, sink: &m
             format!("`{}` is one machine: `{key}` is not used", view.id)
         })
         .hint("remove it, or choose another cluster");
+    }
+}
+
+/// What Ray does not use, and scripts that it would not find.
+fn check_ray(
+    spec: &JobSpec,
+    able: &[&ClusterView],
+    options: &JsonMap,
+    doc: &EntryDoc,
+    sink: &mut Sink,
+) {
+    if able.is_empty() || able.iter().any(|v| v.kind != ClusterKind::Ray) {
+        return;
+    }
+    let (ignored, hints): (Vec<String>, Vec<&str>) =
+        ray::ignored(spec).into_iter().map(|(key, hint)| (format!("`{key}`"), hint)).unzip();
+    if !ignored.is_empty() {
+        // Of the job, wherever the fields stand: those of the defaults are used elsewhere.
+        sink.warning_once(&doc.place, || format!("not used on Ray: {}", ignored.join(", ")))
+            .hint(hints.join("; "));
+    }
+    let own = options.get("ray").and_then(|ray| ray.get("runtime_env")?.get("working_dir"));
+    let has_folder = spec.src_dir.is_some()
+        || spec.working_dir.is_some()
+        || own.is_some()
+        || able.iter().all(|view| view.has_folder);
+    let Some(Command::Shell(command)) = spec.launch().filter(|_| !has_folder) else { return };
+    if let Some(script) = ray::relative_script(&command) {
+        sink.error_once(&doc.at("command"), || {
+            format!("`{script}` is a relative path, and no folder is sent along to find it in")
+        })
+        .hint("write `src_dir:` to send its folder, or an absolute path of the cluster");
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Capabilities {
     pub logs: bool,
     /// The workers of a distributed job have a log each; else they share the job's.
     pub worker_logs: bool,
+    /// What a job writes to both its outputs is one log.
+    pub one_log: bool,
     /// Jobs in its queue can be held and released, running ones put back into it.
     pub requeue: bool,
     pub suspend: bool,
@@ -127,6 +129,7 @@ impl Capabilities {
             adds_master: false,
             logs: true,
             worker_logs: false,
+            one_log: false,
             requeue: false,
             suspend: false,
             login: false,
@@ -163,8 +166,13 @@ impl Capabilities {
                 job_types: [Training, Distributed].into(),
                 gpu_fractions: true,
                 queue: false,
+                // It takes an id once, so what is not found may be sent again soon.
                 absent_looks: 2,
-                absent_spacing_secs: 5,
+                absent_spacing_secs: 1,
+                idempotent: true,
+                one_log: true,
+                sends_code: true,
+                min_interval_ms: 2_000,
                 ..base
             },
             ClusterKind::Runai | ClusterKind::RunaiKube => Self {
@@ -359,6 +367,8 @@ pub struct ClusterView {
     pub remote: bool,
     /// `jupyter` is on the PATH there; `None`: not known.
     pub has_jupyter: Option<bool>,
+    /// Jobs that name none start in a folder that its entry in the configuration names.
+    pub has_folder: bool,
 }
 
 impl ClusterView {
@@ -378,6 +388,7 @@ impl ClusterView {
             drivable: true,
             remote: kind != ClusterKind::Local,
             has_jupyter: None,
+            has_folder: false,
         }
     }
 }

@@ -13,6 +13,7 @@ mod deal;
 mod ledger;
 mod obstacle;
 mod outlook;
+pub mod ray;
 mod room;
 mod shortage;
 

@@ -4,7 +4,8 @@ use crate::domain::{
     ids::ClusterId,
     job::{Command, JobSpec, JobType},
     nearest::nearest,
-    site::{ClusterView, Limits},
+    placement::ray,
+    site::{ClusterKind, ClusterView, Limits},
 };
 
 /// Something in the way, at a field of the job.
@@ -77,6 +78,9 @@ pub fn obstacles(spec: &JobSpec, view: &ClusterView) -> Vec<Obstacle> {
             Obstacle::new("gpus", format!("`{id}` ({kind}) gives whole GPUs only"))
                 .hint("write a whole number"),
         );
+    }
+    if view.kind == ClusterKind::Ray {
+        found.extend(ray::obstacles(spec));
     }
     found.extend(beyond_limits(spec, &view.limits, Some(id)));
     if let Some(project) = spec.project.as_deref().filter(|_| !view.projects.is_empty())

@@ -16,6 +16,7 @@ use crate::{
         Cluster, ClusterError, Clusters, SiteFacts,
         local::{LocalCluster, has_jupyter},
         origin::Origin,
+        ray::RayCluster,
         slurm::SlurmCluster,
     },
     config::{Config, KindSettings, paths::StateDir},
@@ -49,6 +50,10 @@ pub(super) fn registry(config: &Config, state: &StateDir, exe: &Path) -> Cluster
                     let sockets = crate::config::paths::sockets();
                     let origin = Origin::new(state.origin());
                     Arc::new(SlurmCluster::new(id.clone(), (**settings).clone(), &sockets, origin))
+                }
+                KindSettings::Ray(settings) => {
+                    let origin = Origin::new(state.origin());
+                    Arc::new(RayCluster::new(id.clone(), (**settings).clone(), origin))
                 }
                 KindSettings::Other(_) => return None,
             };
@@ -117,6 +122,9 @@ impl Engine {
                 if let KindSettings::Slurm(settings) = &entry.settings {
                     view.remote = settings.ssh.is_some();
                     view.capabilities.uses_image = settings.images.is_some();
+                }
+                if let KindSettings::Ray(settings) = &entry.settings {
+                    view.has_folder = settings.runtime_env.contains_key("working_dir");
                 }
                 if entry.kind == ClusterKind::Local {
                     view.has_jupyter = Some(has_jupyter());
@@ -255,5 +263,5 @@ fn told(facts: &SiteFacts) -> Option<Arc<Offers>> {
 }
 
 fn drivable(settings: &KindSettings) -> bool {
-    matches!(settings, KindSettings::Local(_) | KindSettings::Slurm(_))
+    !matches!(settings, KindSettings::Other(_))
 }

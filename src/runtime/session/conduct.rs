@@ -167,7 +167,8 @@ impl<'a> Conducting<'a> {
                 sites.insert(id.clone(), site);
             }
         }
-        if s.run.jobs.iter().any(|j| j.cluster.is_none()) {
+        // One that is tried again may go elsewhere.
+        if s.run.jobs.iter().any(|j| j.cluster.is_none() || !j.may_go.is_empty()) {
             for id in s.engine.clusters.keys() {
                 if !sites.contains_key(id)
                     && let Some(site) = s.site(id)

@@ -138,6 +138,7 @@ pub(crate) fn context() -> PlanContext {
         run_limit: KeepsLimit::Always,
         sends_code: false,
         worker_logs: false,
+        one_log: false,
         idempotent: true,
         needs_image: false,
         uses_image: !local,
