@@ -233,6 +233,32 @@ pub enum SubmitError {
     Unknown(ClusterError),
 }
 
+/// Why a request to a cluster has no answer.
+#[derive(Clone, Debug)]
+pub enum Failed {
+    /// It did not leave this machine: nothing was done.
+    Before(ClusterError),
+    /// It may have arrived, and what it did is not known.
+    Amid(ClusterError),
+}
+
+impl From<Failed> for ClusterError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Before(error) | Failed::Amid(error) => error,
+        }
+    }
+}
+
+impl From<Failed> for SubmitError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Before(error) => Self::Unavailable(error),
+            Failed::Amid(error) => Self::Unknown(error),
+        }
+    }
+}
+
 /// One configured cluster.
 #[async_trait]
 pub trait Cluster: Send + Sync + std::fmt::Debug + 'static {

@@ -1,13 +1,13 @@
 //! The clusters view: whether each answers, what it has, and what to do.
 
-use crossterm::event::{KeyEvent, MouseButton, MouseEventKind};
+use crossterm::event::{MouseButton, MouseEventKind};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, Step};
+use super::{Context, Filtered, Step};
 use crate::{
     app::{
         effect::Effect,
-        filter::{FilterLine, Typed},
+        filter::FilterLine,
         keymap::{Action, Scope},
         list::Cursor,
         msg::{ClusterHealth, Msg},
@@ -133,22 +133,6 @@ impl ClustersView {
         self.cursor.settle(shown.len(), Self::page(height, clusters.len()));
     }
 
-    fn typed(&mut self, typed: Typed<ClusterId>, cx: &Context<'_>) {
-        match typed {
-            Typed::Elsewhere | Typed::Same => {}
-            Typed::Kept => self.typing = None,
-            Typed::Now { text, home, open } => {
-                if !open {
-                    self.typing = None;
-                }
-                let selected = self.selected(cx.clusters).map(|health| health.id.clone());
-                self.filter = text;
-                self.go_to(selected.as_ref(), cx.clusters, cx.height);
-                self.go_to(home.as_ref(), cx.clusters, cx.height);
-            }
-        }
-    }
-
     /// Rows of the table; the rest of the body tells of the one under the cursor.
     pub fn page(height: u16, clusters: usize) -> usize {
         let body = usize::from(height.saturating_sub(2));
@@ -190,25 +174,6 @@ impl ClustersView {
     /// The scope whose keys count now; `Anywhere` is always added.
     pub fn scope(&self) -> Scope {
         Scope::Clusters
-    }
-
-    /// Text entry takes keys before the keymap does; `None`: not consumed.
-    pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
-        match self.typing.as_mut()?.on_key(key) {
-            Typed::Elsewhere => None,
-            typed => {
-                self.typed(typed, cx);
-                Some(Vec::new())
-            }
-        }
-    }
-
-    /// Pasted text, while this view has the keys.
-    pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        if let Some(typed) = self.typing.as_mut().map(|line| line.on_paste(text)) {
-            self.typed(typed, cx);
-        }
-        Vec::new()
     }
 
     /// A click, drag or wheel in the body; the place counts from its corner.
@@ -286,6 +251,21 @@ impl ClustersView {
             Action::Mark | Action::MarkAll => Err("there is nothing to mark here"),
             _ => Ok(()),
         }
+    }
+}
+
+impl Filtered for ClustersView {
+    type Row = ClusterId;
+
+    fn typing(&mut self) -> &mut Option<FilterLine<ClusterId>> {
+        &mut self.typing
+    }
+
+    fn narrow(&mut self, filter: String, home: Option<ClusterId>, cx: &Context<'_>) {
+        let selected = self.selected(cx.clusters).map(|health| health.id.clone());
+        self.filter = filter;
+        self.go_to(selected.as_ref(), cx.clusters, cx.height);
+        self.go_to(home.as_ref(), cx.clusters, cx.height);
     }
 }
 

@@ -8,9 +8,12 @@ use crate::domain::{site::ClusterViews, tree::Pos};
 
 pub mod clusters;
 pub mod compose;
+mod filtered;
 pub mod monitor;
 pub mod preview;
 pub mod runs;
+
+pub use filtered::Filtered;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum View {

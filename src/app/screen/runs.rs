@@ -1,13 +1,13 @@
 //! The runs view: every earlier run, to look at again or to write anew.
 
-use crossterm::event::{KeyEvent, MouseButton, MouseEventKind};
+use crossterm::event::{MouseButton, MouseEventKind};
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Step};
+use super::{Context, Filtered, Step};
 use crate::{
     app::{
         effect::Effect,
-        filter::{FilterLine, Typed},
+        filter::FilterLine,
         keymap::{Action, Scope},
         list::Cursor,
         msg::{Msg, RunSummary},
@@ -141,42 +141,6 @@ impl Runs {
         Scope::Runs
     }
 
-    /// Text entry takes keys before the keymap does; `None`: not consumed.
-    pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
-        match self.typing.as_mut()?.on_key(key) {
-            Typed::Elsewhere => None,
-            typed => {
-                self.typed(typed, cx);
-                Some(Vec::new())
-            }
-        }
-    }
-
-    /// Pasted text, while this view has the keys.
-    pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        if let Some(typed) = self.typing.as_mut().map(|line| line.on_paste(text)) {
-            self.typed(typed, cx);
-        }
-        Vec::new()
-    }
-
-    fn typed(&mut self, typed: Typed<RunId>, cx: &Context<'_>) {
-        match typed {
-            Typed::Elsewhere | Typed::Same => {}
-            Typed::Kept => self.typing = None,
-            Typed::Now { text, home, open } => {
-                if !open {
-                    self.typing = None;
-                }
-                self.filter = text;
-                self.arrange(cx);
-                if let Some(run) = home {
-                    self.go_to(&run, cx);
-                }
-            }
-        }
-    }
-
     /// The cursor goes to a run, where it is shown.
     fn go_to(&mut self, id: &RunId, cx: &Context<'_>) {
         let here = |at: &usize| self.row(*at).is_some_and(|run| run.run == *id);
@@ -296,6 +260,22 @@ pub fn state(run: &RunSummary) -> (Status, &'static str) {
         (Status::Stopped, "stopped")
     } else {
         (Status::Succeeded, "succeeded")
+    }
+}
+
+impl Filtered for Runs {
+    type Row = RunId;
+
+    fn typing(&mut self) -> &mut Option<FilterLine<RunId>> {
+        &mut self.typing
+    }
+
+    fn narrow(&mut self, filter: String, home: Option<RunId>, cx: &Context<'_>) {
+        self.filter = filter;
+        self.arrange(cx);
+        if let Some(run) = home {
+            self.go_to(&run, cx);
+        }
     }
 }
 

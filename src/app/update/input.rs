@@ -16,7 +16,7 @@ use crate::app::{
     model::Model,
     msg::Hit,
     overlay::{self, Confirmed, Overlay, Prompt},
-    screen::View,
+    screen::{Filtered as _, View},
 };
 
 pub(super) fn on_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {

@@ -11,7 +11,7 @@ use hyper::Method;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    http::{Answer, Failed, Http, Payload as Sent, encoded},
+    http::{Answer, Http, Payload as Sent, encoded},
     map,
     package::Package,
     render::{self, ORIGIN, SUBMIT, Target, submission_id},
@@ -145,13 +145,7 @@ impl Ray {
             Err(words) => return told(Outcome::Rejected(words)),
         };
         let id = submission_id(&spec, &job.key);
-        let answer =
-            self.http.call(Method::POST, SUBMIT, Sent::Json(body), SUBMISSION).await.map_err(
-                |failed| match failed {
-                    Failed::Before(error) => SubmitError::Unavailable(error),
-                    Failed::Amid(error) => SubmitError::Unknown(error),
-                },
-            )?;
+        let answer = self.http.call(Method::POST, SUBMIT, Sent::Json(body), SUBMISSION).await?;
         told(self.submitted(&id, &job.key, &answer).await?)
     }
 

@@ -21,7 +21,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
 use super::map::last_line;
-use crate::{cluster::ClusterError, domain::ids::ClusterId, secrets};
+use crate::{
+    cluster::{ClusterError, Failed},
+    domain::ids::ClusterId,
+    secrets,
+};
 
 const AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 /// Nothing has left before a connection stands.
@@ -73,23 +77,6 @@ pub struct Http {
     token: Option<String>,
     resolved: Mutex<Option<SecretString>>,
     wire: OnceLock<Wire>,
-}
-
-/// A request that had no answer, or none to the point.
-#[derive(Debug)]
-pub enum Failed {
-    /// Nothing has left this machine.
-    Before(ClusterError),
-    /// It may have arrived.
-    Amid(ClusterError),
-}
-
-impl From<Failed> for ClusterError {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Before(error) | Failed::Amid(error) => error,
-        }
-    }
 }
 
 /// What came back, whatever its status.

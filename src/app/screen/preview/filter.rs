@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Pane, Preview};
 use crate::{
     app::{
-        filter::Typed,
-        screen::{Context, monitor::filter::Filter},
+        filter::FilterLine,
+        screen::{Context, Filtered, monitor::filter::Filter},
     },
     domain::{job::Command, plan::PlannedJob},
 };
@@ -84,29 +84,28 @@ impl Preview {
         self.pane = Pane::Jobs;
     }
 
-    pub(super) fn typed(&mut self, typed: Typed<usize>, cx: &Context<'_>) {
-        match typed {
-            Typed::Elsewhere | Typed::Same => {}
-            Typed::Kept => self.typing = None,
-            Typed::Now { text, home, open } => {
-                if !open {
-                    self.typing = None;
-                }
-                self.set_filter(text, cx);
-                if let Some(row) = home.and_then(|job| self.row_of(job)) {
-                    self.jobs.at = row;
-                    self.jobs
-                        .settle(self.len(), usize::from(self.layout(cx.width, cx.height).jobs));
-                }
-            }
-        }
-    }
-
     /// The row of a job, where the filter lets it through.
     fn row_of(&self, job: usize) -> Option<usize> {
         match &self.shown {
             Some(shown) => shown.binary_search(&(job as u32)).ok(),
             None => Some(job),
+        }
+    }
+}
+
+impl Filtered for Preview {
+    /// Position of the job in the plan.
+    type Row = usize;
+
+    fn typing(&mut self) -> &mut Option<FilterLine<usize>> {
+        &mut self.typing
+    }
+
+    fn narrow(&mut self, filter: String, home: Option<usize>, cx: &Context<'_>) {
+        self.set_filter(filter, cx);
+        if let Some(row) = home.and_then(|job| self.row_of(job)) {
+            self.jobs.at = row;
+            self.jobs.settle(self.len(), usize::from(self.layout(cx.width, cx.height).jobs));
         }
     }
 }

@@ -6,13 +6,11 @@
 //! ```
 //! Nothing here submits: `S` only opens the box that asks.
 
-use crossterm::event::KeyEvent;
-
 use super::{Context, Step};
 use crate::{
     app::{
         effect::Effect,
-        filter::{FilterLine, Typed},
+        filter::FilterLine,
         form::{Target, field_of},
         keymap::{Action, Scope},
         list::Cursor,
@@ -93,25 +91,6 @@ impl Preview {
     /// The scope whose keys count now; `Anywhere` is always added.
     pub fn scope(&self) -> Scope {
         Scope::Preview
-    }
-
-    /// Text entry takes keys before the keymap does; `None`: not consumed.
-    pub fn on_key(&mut self, key: KeyEvent, cx: &Context<'_>) -> Option<Vec<Step>> {
-        match self.typing.as_mut()?.on_key(key) {
-            Typed::Elsewhere => None,
-            typed => {
-                self.typed(typed, cx);
-                Some(Vec::new())
-            }
-        }
-    }
-
-    /// Pasted text, while this view has the keys.
-    pub fn on_paste(&mut self, text: &str, cx: &Context<'_>) -> Vec<Step> {
-        if let Some(typed) = self.typing.as_mut().map(|line| line.on_paste(text)) {
-            self.typed(typed, cx);
-        }
-        Vec::new()
     }
 
     /// Answers an action of this scope or a movement. `Back` with nothing of its

@@ -9,6 +9,7 @@ use crate::{
         model::Settings,
         msg::Told,
         overlay::{Confirm, Overlay},
+        screen::Filtered as _,
     },
     domain::{
         finding::Finding,

@@ -8,10 +8,10 @@ use std::{
 use super::{
     render::Place,
     site::{self, Site},
-    transport::{Failed, Ran, Transport},
+    transport::{Ran, Transport},
 };
 use crate::{
-    cluster::{ClusterError, SiteFacts, origin::Origin},
+    cluster::{ClusterError, Failed, SiteFacts, origin::Origin},
     config::SlurmSettings,
     domain::{
         ids::ClusterId,

@@ -16,7 +16,7 @@ use super::{
         names,
         refusals::{self, Refusal},
         render::Place,
-        transport::{Failed, Ran, here, words},
+        transport::{Ran, here, words},
     },
     CLEAN, Slurm,
 };
@@ -105,10 +105,7 @@ impl Slurm {
             Ok(program) => program,
             Err(words) => return Ok(refused(request, &words)),
         };
-        let ran = self.transport.ask(&program, SUBMIT).await.map_err(|failed| match failed {
-            Failed::Before(error) => SubmitError::Unavailable(error),
-            Failed::Amid(error) => SubmitError::Unknown(error),
-        })?;
+        let ran = self.transport.ask(&program, SUBMIT).await?;
         self.answered(request, &ran, &place)
     }
 

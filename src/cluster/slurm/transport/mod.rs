@@ -29,7 +29,7 @@ use self::{
     frame::{find, framed, mark, opening, unframed},
 };
 use crate::{
-    cluster::ClusterError,
+    cluster::{ClusterError, Failed},
     config::SlurmSettings,
     domain::{ids::ClusterId, shell::quote},
 };
@@ -47,23 +47,6 @@ const MOST: u64 = 256 << 20;
 /// controllers have from version 23 on.
 const BURST: f64 = 30.0;
 const RATE: f64 = 2.0;
-
-/// Why a call has no answer.
-#[derive(Clone, Debug)]
-pub enum Failed {
-    /// It did not begin: nothing was done.
-    Before(ClusterError),
-    /// It began, and its end is not known.
-    Amid(ClusterError),
-}
-
-impl From<Failed> for ClusterError {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Before(error) | Failed::Amid(error) => error,
-        }
-    }
-}
 
 /// The way to one cluster.
 #[derive(Debug)]
