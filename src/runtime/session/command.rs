@@ -165,6 +165,8 @@ impl Conducting<'_> {
     fn go_active(&mut self) {
         self.s.active = true;
         let yields = self.s.options.is_background;
+        // Whoever asked it to give way sees from now on that it stays, and leaves.
+        self.give_way &= yields;
         if let Err(error) = self.journal.ownership_mut().set_yields(yields) {
             self.s.trouble(state_report(&error));
         }

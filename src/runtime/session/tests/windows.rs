@@ -206,6 +206,38 @@ async fn a_conductor_elsewhere_that_does_not_answer_is_told() {
     assert!(fake.lock().cancels.is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_was_asked_to_give_way_and_then_to_send_stays_and_sends() {
+    let fake = Fake::new("a", |_| {});
+    let bench = Bench::new(&[&fake]);
+    let engine = bench.engine();
+    // One runs, the rest is held: whoever looks conducts, and gives way when asked.
+    let approved = approve("r", jobs(2, "a", "run"), |head| head.max_concurrent = Some(1));
+    let mut first = engine.start(approved, Options::conduct(Until::Told)).await.unwrap();
+    until_running(&mut first, 1).await;
+    first.commands.send(Command::Detach { background: false });
+    assert_eq!(end(&mut first).await.unsent, 1);
+    let mut looker = bench.engine().open(&first.id, Options::look()).await.unwrap();
+    until_role(&mut looker, |role| *role == Role::Conducting).await;
+
+    // As a command posts them that finds it there. It leaves when it sees that the
+    // looker carries the run on.
+    let dir = engine.dir(&first.id);
+    let owner = crate::journal::living_owner(&dir).map(|(owner, _)| owner).unwrap();
+    assert!(owner.yields);
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    crate::journal::inbox::post(&dir, &Command::Yield { epoch: owner.epoch }, at).unwrap();
+    crate::journal::inbox::post(&dir, &Command::Send, at).unwrap();
+    fake.lock().jobs.values_mut().for_each(|job| job.what = "true".into());
+    let sent = async {
+        while fake.lock().started.len() < 2 {
+            looker.next().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_hours(1), sent).await.expect("nobody sends it");
+    each_once(&fake, 2);
+}
+
 /// What a row that follows another run's job says of it.
 async fn until_told(handle: &mut RunHandle, words: &str) {
     let told = async {
